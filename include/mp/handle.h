@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mp/handle.h - the names of shared things.
+ *
+ * A handle is 64 bits that name the same object in every process of the family, under every start method. It is copied
+ * like an int, stands in any struct, and travels in a child's arguments. All zero is no object. Each type is a struct of
+ * its own, so the compiler catches a lock that is passed as an array.
+ *
+ * Every function that takes a handle can return MP_EBADHANDLE (what it named is destroyed, of another type, of another
+ * family, or was never there); the other headers do not repeat it.
+ *
+ *     struct job { mp_lock lock; mp_array results; int first; };   // an argument for a child: flat, with handles inside
+ */
+#ifndef MP_HANDLE_H
+#define MP_HANDLE_H
+
+#include <mp/compiler.h>
+
+/** Any of those below. */
+typedef struct mp_handle {
+    uint64_t id;
+} mp_handle;
+
+typedef struct mp_process {
+    uint64_t id;
+} mp_process;
+typedef struct mp_lock {
+    uint64_t id;
+} mp_lock;
+typedef struct mp_rlock {
+    uint64_t id;
+} mp_rlock;
+typedef struct mp_value {
+    uint64_t id;
+} mp_value;
+typedef struct mp_array {
+    uint64_t id;
+} mp_array;
+typedef struct mp_block {
+    uint64_t id;
+} mp_block;
+
+static inline mp_handle mp_handle_of(uint64_t id)
+{
+    mp_handle handle;
+    handle.id = id;
+    return handle;
+}
+
+/** MP_HANDLE(lock): any handle as an mp_handle. */
+#define MP_HANDLE(object) mp_handle_of((object).id)
+
+MP_BEGIN
+
+/**
+ * What kind of object a handle names.
+ *
+ * \param handle  any 64 bits at all.
+ * \returns the type's name without its prefix ("lock", "process", ...), a static string; NULL if it names nothing. A
+ *   rlock that belongs to a value or an array is a "rlock".
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        type(object).__name__
+ */
+MP_API const char *mp_handle_kind(mp_handle handle);
+
+MP_END
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mp/process.h - processes: start them, wait for them, end them.
+ *
+ *     static int work(void *args)
+ *     {
+ *         const int *number = args;
+ *         return *number % 2;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         mp_freeze_support();
+ *         int number = 42, exit_code;
+ *         mp_process process;
+ *         MP_CHECK(mp_process_start(&process, work, &number, sizeof number, NULL));
+ *         MP_CHECK(mp_process_join(process, &exit_code, MP_FOREVER));
+ *         mp_process_close(process);
+ *         return exit_code;
+ *     }
+ *
+ * At the end of a process (return from main, exit, return from its target) its daemon children are ended and the others
+ * are joined. A process that leaves by _exit, exec, abort or a signal does neither.
+ *
+ * A child's standard input is the null device. Fork copies everything else; spawn and forkserver pass on standard output
+ * and error, the environment, the working directory, the umask, the signal mask, ignored signals and the resource limits
+ * of the moment, and no descriptor but those in options.keep.
+ */
+#ifndef MP_PROCESS_H
+#define MP_PROCESS_H
+
+#include <mp/error.h>
+#include <mp/family.h>
+#include <mp/handle.h>
+#include <stdbool.h>
+
+MP_BEGIN
+
+/** What a child runs.
+ *
+ * args is the child's own copy of the bytes given to mp_process_start, aligned for any type, NULL if there were none.
+ * The value returned is the exit code, all 32 bits of it on every platform. Under spawn and forkserver it may be any
+ * function that lies in the program or in a shared library, static ones included. */
+typedef int (*mp_target)(void *args);
+
+/** How to start. All zero is all defaults; everything is copied during the call. */
+typedef struct mp_process_options {
+    const char *name;               /**< "Process-N", in a child of it "Process-N:M" */
+    mp_start_method method;         /**< the default of this process */
+    bool daemon;                    /**< ended, not joined, when its parent ends; not inherited by its own children */
+    const char *working_directory;  /**< the parent's, now */
+    const char *const *environment; /**< ends with NULL; "NAME=value" or "NAME" (removed), applied to the parent's */
+    const mp_fd *keep;              /**< descriptors the child shall have too, under the same number */
+    size_t keep_count;
+} mp_process_options;
+
+/**
+ * Start a process.
+ *
+ * It does not wait for the child to get anywhere. The parent's stdout and stderr are flushed first.
+ *
+ * \param process    receives the process. NULL: nobody will join it, its record goes when it ends; it is still joined,
+ *                   or ended if it is a daemon, at the parent's exit.
+ * \param target     what it runs.
+ * \param args       bytes for the target, with handles in them if you like, but no pointers; NULL if args_size is 0.
+ * \param args_size  their number; any.
+ * \param options    NULL: all defaults.
+ * \returns 0, or
+ *   MP_EINVAL     target is NULL, args is NULL and its size is not, no such method, a bad name, variable, or keep;
+ *   MP_ENOMEM     no room for arguments or records, or none for another process;
+ *   MP_ELIMIT     no more processes or descriptors allowed to this user, process, or family;
+ *   MP_EPERM      the system refuses; also spawn and forkserver in a program that is setuid;
+ *   MP_ENOTSUP    no such start method here, or too little of /proc;
+ *   MP_ENOTARGET  spawn, forkserver: target lies in no module that a child can load (a nested function, JIT code);
+ *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded;
+ *   MP_ENOFREEZE  spawn, forkserver: the program did not call mp_freeze_support() at the start of main;
+ *   MP_EINIT      forkserver: the preload function failed;
+ *   MP_ESYSTEM    anything else the system said.
+ *
+ * \threadsafety  any thread, any number at once. MP_FORK in a process with threads is as unsafe as fork.
+ * \processes     any process of the family, children included.
+ * \python        Process(target=, args=, name=, daemon=).start()
+ */
+MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, const void *args, size_t args_size,
+                                         const mp_process_options *options);
+
+/**
+ * Wait for a process to end.
+ *
+ * May be called again; after success it returns at once. A signal handler that runs meanwhile does not end the wait.
+ *
+ * \param process     the process.
+ * \param exit_code   receives what its target returned, or what it gave to exit (its lowest 8 bits on POSIX), or -N if
+ *                    signal N killed it. NULL: anything but 0 is MP_EEXIT.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever.
+ * \returns 0, or
+ *   MP_ETIMEDOUT  still running when the time ended;
+ *   MP_EEXIT      it ended with another exit code than 0, and exit_code is NULL; mp_error_detail() tells how;
+ *   MP_EDEADLK    the caller is the process;
+ *   MP_ESTALE     the child found another build of the target's library than its parent had; it has run nothing;
+ *   MP_ENOTARGET  the child could not load the target's library; it has run nothing.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        Process.join(timeout), and .exitcode
+ */
+MP_API int mp_process_join(mp_process process, int *exit_code, int64_t timeout_ms);
+
+/**
+ * Wait for many processes to end.
+ *
+ * \param processes   the processes.
+ * \param exit_codes  receives one code each. NULL: MP_EEXIT as soon as one has ended with anything but 0, although
+ *                    others run: they may be waiting for it.
+ * \param count       their number; 0 is success at once.
+ * \param timeout_ms  for all of them together; as for mp_process_join.
+ * \returns 0, or as mp_process_join, or MP_EINVAL (processes is NULL and count is not 0). exit_codes is untouched
+ *   unless all have ended.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        for p in processes: p.join()
+ */
+MP_API int mp_process_join_all(const mp_process *processes, int *exit_codes, size_t count, int64_t timeout_ms);
+
+/**
+ * Whether a process still runs.
+ *
+ * \returns 1 (runs), 0 (has ended), or an error.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Process.is_alive()
+ */
+MP_API int mp_process_is_alive(mp_process process);
+
+/**
+ * How a process ended, without waiting.
+ *
+ * \param exit_code  receives it, as from mp_process_join.
+ * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET (as mp_process_join).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Process.exitcode
+ */
+MP_API int mp_process_exitcode(mp_process process, int *exit_code);
+
+/**
+ * Send a process SIGINT. One that has ended is left alone, and that is success.
+ *
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, or MP_ENOTSUP (Windows has no such thing).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, the process itself included.
+ * \python        Process.interrupt()
+ */
+MP_API int mp_process_interrupt(mp_process process);
+
+/**
+ * Send a process SIGTERM; on Windows, end it with exit code -15. One that has ended is left alone, and that is success.
+ * Its own children go on.
+ *
+ * \returns 0, or MP_EPERM, MP_ESYSTEM.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, the process itself included.
+ * \python        Process.terminate()
+ */
+MP_API int mp_process_terminate(mp_process process);
+
+/**
+ * Send a process SIGKILL; on Windows, end it with exit code -9. As mp_process_terminate otherwise.
+ *
+ * \returns 0, or MP_EPERM, MP_ESYSTEM.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, the process itself included.
+ * \python        Process.kill()
+ */
+MP_API int mp_process_kill(mp_process process);
+
+/**
+ * Forget a process that has ended: its record goes, its handles name nothing from now on.
+ *
+ * \returns 0, or MP_EBUSY (it runs).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        Process.close()
+ */
+MP_API int mp_process_close(mp_process process);
+
+/**
+ * The system's number of a process.
+ *
+ * \returns it, also when the process has ended.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Process.pid
+ */
+MP_API int64_t mp_process_pid(mp_process process);
+
+/**
+ * The name of a process.
+ *
+ * \returns UTF-8 in the arena, valid until the process is closed; NULL if the handle names none.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Process.name
+ */
+MP_API const char *mp_process_name(mp_process process);
+
+/**
+ * The process that started a process.
+ *
+ * \returns it, {0} if it was founder of the family, or has been closed, or the handle names none.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ */
+MP_API mp_process mp_process_parent(mp_process process);
+
+/**
+ * Whether a process was started as a daemon.
+ *
+ * \returns 1, 0, or an error.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Process.daemon
+ */
+MP_API int mp_process_is_daemon(mp_process process);
+
+/**
+ * The process that calls. One that libmp did not start (the founder, or a child of a plain fork()) has a handle, too.
+ *
+ * \returns it; {0} if there is no family and none can be founded.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        current_process()
+ */
+MP_API mp_process mp_current_process(void);
+
+/**
+ * The process that started the caller.
+ *
+ * \returns it; {0} in the founder of the family, or when it has been closed.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        parent_process()
+ */
+MP_API mp_process mp_parent_process(void);
+
+/**
+ * The children of the caller that still run, in the order in which they were started. Those that have ended are reaped;
+ * they keep their exit codes.
+ *
+ * \param children  receives as many as fit; may be NULL if capacity is 0.
+ * \param capacity  room in it.
+ * \param count     receives the number of all of them, whatever fitted.
+ * \returns 0, or MP_EINVAL.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        active_children()
+ */
+MP_API int mp_active_children(mp_process *children, size_t capacity, size_t *count);
+
+MP_END
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena.c - founding the arena, joining it, and mapping it piece by piece.
+ */
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/family.h"
+#include "base/lockword.h"
+#include "base/thread.h"
+
+#include <inttypes.h>
+#include <mp/family.h>
+#include <string.h>
+
+#define TIB              (UINT64_C(1) << 40)
+#define DEFAULT_BYTES    TIB
+#define LEAST_BYTES      (UINT64_C(1) << 20)
+#define MOST_PROCESSES   (1u << 20)
+#define DEFAULT_PROCESSES 32768u
+#define MOST_THREADS     65536u
+#define HEAP_STEP        (UINT64_C(1) << 20)
+
+#define LOCK_GENERATION (UINT64_C(1) << 32) /* of the arena's lock */
+
+struct mp__arena mp__arena;
+
+static mp_config wanted;      /* by mp_configure */
+static atomic_flag founding = ATOMIC_FLAG_INIT;
+
+static uint64_t round_up(uint64_t value)
+{
+    return (value + mp_os_granularity - 1) / mp_os_granularity * mp_os_granularity;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- the layout ------------------------------------------------------------------------------------------------ */
+
+/* Address space for an arena with so many bytes of heap: the tables need up to a quarter of the whole. */
+static uint64_t size_for(uint64_t heap)
+{
+    return round_up(heap + heap / 3 + heap / 1024 + round_up(sizeof(struct mp__header)) + 8 * mp_os_granularity);
+}
+
+static void region_set(struct mp__header *header, enum mp__region_name name, uint64_t *offset, uint64_t limit)
+{
+    header->regions[name].offset = *offset;
+    header->regions[name].limit = limit;
+    *offset += limit;
+}
+
+/* Cut the segment into regions. Each table gets what its limit needs, or a fraction where the whole is small. */
+static void lay_out(struct mp__header *header, uint64_t size, const mp_config *config)
+{
+    uint64_t offset = round_up(sizeof *header);
+    uint32_t processes = config->max_processes ? config->max_processes : DEFAULT_PROCESSES;
+    uint64_t share = size / 16 > mp_os_granularity ? size / 16 / mp_os_granularity * mp_os_granularity : mp_os_granularity;
+    uint64_t table = least(round_up((uint64_t)(processes + 1) * MP__PROCESS_STRIDE), share);
+    header->max_processes = (uint32_t)least(processes, table / MP__PROCESS_STRIDE - 1);
+    region_set(header, MP__REGION_PROCESSES, &offset, table);
+    region_set(header, MP__REGION_THREADS, &offset, least(MOST_THREADS * sizeof(struct mp__thread), share));
+    region_set(header, MP__REGION_CONTROLS, &offset, least(sizeof(struct mp__control) << 24, 2 * share));
+    uint64_t rest = size - offset;
+    uint64_t pages = round_up(rest / MP__PAGE_SIZE * sizeof(struct mp__page));
+    region_set(header, MP__REGION_PAGES, &offset, pages);
+    uint64_t heap = config->arena_bytes ? round_up(config->arena_bytes) : DEFAULT_BYTES;
+    region_set(header, MP__REGION_HEAP, &offset, least((size - offset) / MP__PAGE_SIZE * MP__PAGE_SIZE, heap));
+}
+
+/* ---- mapping --------------------------------------------------------------------------------------------------- */
+
+static void raise_to(_Atomic uint64_t *value, uint64_t to)
+{
+    uint64_t seen = atomic_load_explicit(value, memory_order_relaxed);
+    while (seen < to &&
+           !atomic_compare_exchange_weak_explicit(value, &seen, to, memory_order_release, memory_order_relaxed)) {}
+}
+
+/* Map a region up to `end` at least. Two threads may do the same at once: mapping twice changes nothing. */
+static int map_to(struct mp__header *header, enum mp__region_name name, uint64_t end)
+{
+    struct mp__region *region = &header->regions[name];
+    uint64_t mapped = atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire);
+    if (end <= mapped) return 0;
+    uint64_t to = least(region->limit, round_up(end > 2 * mapped ? end : 2 * mapped));
+    int error = mp_os_segment_map(&mp__arena.segment, header, region->offset + mapped, to - mapped);
+    if (error) return mp__fail_os(error, "the arena could not be mapped further");
+    raise_to(&mp__arena.mapped[name], to);
+    return 0;
+}
+
+/* Handles below this many can be looked at without a call: what is committed, and mapped. */
+static void controls_raise(struct mp__header *header)
+{
+    uint64_t committed = atomic_load_explicit(&header->regions[MP__REGION_CONTROLS].committed, memory_order_acquire);
+    uint64_t mapped = atomic_load_explicit(&mp__arena.mapped[MP__REGION_CONTROLS], memory_order_acquire);
+    uint32_t count = (uint32_t)(least(committed, mapped) / sizeof(struct mp__control));
+    uint32_t seen = atomic_load_explicit(&mp__arena.controls_mapped, memory_order_relaxed);
+    while (seen < count && !atomic_compare_exchange_weak_explicit(&mp__arena.controls_mapped, &seen, count,
+                                                                  memory_order_release, memory_order_relaxed)) {}
+}
+
+void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
+{
+    struct mp__header *header = mp__header();
+    struct mp__region *region = &header->regions[name];
+    uint64_t end = offset + size;
+    if (end > atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire) ||
+        end > atomic_load_explicit(&region->committed, memory_order_acquire)) { /* L1 */
+        if (end < offset || end > atomic_load_explicit(&region->committed, memory_order_acquire)) return NULL;
+        if (map_to(header, name, end) < 0) return NULL;
+        if (name == MP__REGION_CONTROLS) controls_raise(header);
+    }
+    return (char *)header + region->offset + offset;
+}
+
+static int grow(struct mp__header *header, enum mp__region_name name, uint64_t bytes)
+{
+    struct mp__region *region = &header->regions[name];
+    uint64_t committed = atomic_load_explicit(&region->committed, memory_order_relaxed);
+    if (bytes <= committed) return 0;
+    if (bytes > region->limit) return MP_ELIMIT;
+    uint64_t more = name == MP__REGION_HEAP ? committed + HEAP_STEP : 2 * committed;
+    uint64_t to = least(region->limit, round_up(bytes > more ? bytes : more));
+    if (map_to(header, name, to) < 0) return MP_ENOMEM;
+    /* The heap takes memory for each run of its own, when it is used. */
+    if (name != MP__REGION_HEAP &&
+        mp_os_segment_commit(&mp__arena.segment, header, region->offset + committed, to - committed))
+        return MP_ENOMEM;
+    atomic_store_explicit(&region->committed, to, memory_order_release); /* L1 */
+    return 0;
+}
+
+int mp__arena_grow(enum mp__region_name name, uint64_t bytes)
+{
+    return grow(mp__header(), name, bytes);
+}
+
+/* ---- founding and joining -------------------------------------------------------------------------------------- */
+
+static int map_header(void **base)
+{
+    int error = mp_os_reserve(&mp__arena.segment, base);
+    if (error) return mp__fail_os(error, "no address space for the arena (%" PRIu64 " bytes)", mp__arena.segment.size);
+    error = mp_os_segment_map(&mp__arena.segment, *base, 0, round_up(sizeof(struct mp__header)));
+    if (error) {
+        mp_os_unreserve(*base, mp__arena.segment.size);
+        return mp__fail_os(error, "the arena could not be mapped");
+    }
+    return 0;
+}
+
+/* From here on this process has a family. */
+static void publish(struct mp__header *header)
+{
+    mp__arena.handle_tag = (uint64_t)header->tag << 24;
+    mp__arena.controls = (struct mp__control *)((char *)header + header->regions[MP__REGION_CONTROLS].offset);
+    atomic_store_explicit(&mp__arena.header, header, memory_order_release);
+}
+
+static int fill(struct mp__header *header, uint64_t size)
+{
+    uint64_t random[2];
+    int error = mp_os_random(random, sizeof random);
+    if (error) return mp__fail_os(error, "no random numbers");
+    header->magic = MP__MAGIC;
+    header->version = MP__LAYOUT_VERSION;
+    header->header_size = sizeof *header;
+    header->user = mp_os_user();
+    header->nonce = random[0] | 1;
+    header->tag = (uint32_t)(random[1] % 255 + 1);
+    header->size = size;
+    header->spin_ns = wanted.spin_ns;
+    lay_out(header, size, &wanted);
+    header->controls_top = header->processes_top = 1;
+    atomic_store_explicit(&header->lock, LOCK_GENERATION, memory_order_relaxed);
+    atomic_store_explicit(&header->log_level, mp__log_level_early(), memory_order_relaxed);
+    for (int name = 0; name < MP__REGION_COUNT; name++)
+        if (name != MP__REGION_HEAP && grow(header, (enum mp__region_name)name, 1) < 0)
+            return mp__fail(MP_ENOMEM, "no memory for the tables of the arena");
+    return 0;
+}
+
+static int found(void)
+{
+    uint64_t size = wanted.arena_bytes ? size_for(wanted.arena_bytes) : DEFAULT_BYTES;
+    int error = mp_os_segment_create(&mp__arena.segment, &size, wanted.arena_bytes ? size : size_for(LEAST_BYTES));
+    if (error)
+        return mp__fail_os(error, "no shared memory for an arena of %" PRIu64 " bytes; mp_configure() sets its size", size);
+    void *base;
+    int result = map_header(&base);
+    if (result == 0) {
+        uint64_t bytes = round_up(sizeof(struct mp__header));
+        error = mp_os_segment_commit(&mp__arena.segment, base, 0, bytes);
+        result = error ? mp__fail_os(error, "no memory for an arena") : fill(base, size);
+        if (result < 0) mp_os_unreserve(base, size);
+    }
+    if (result < 0) {
+        mp_os_segment_close(&mp__arena.segment);
+        memset((void *)&mp__arena.mapped, 0, sizeof mp__arena.mapped);
+        return result;
+    }
+    publish(base);
+    return 0;
+}
+
+static void founding_lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&founding, memory_order_acquire)) mp_os_yield();
+}
+
+static void founding_unlock(void)
+{
+    atomic_flag_clear_explicit(&founding, memory_order_release);
+}
+
+int mp__arena_join(void)
+{
+    if (mp__header()) return 0;
+    founding_lock();
+    int result = mp__header() ? 0 : mp__family_prepare();
+    if (result == 0 && !mp__header()) result = found();
+    founding_unlock();
+    return result;
+}
+
+void mp__arena_forked(void)
+{
+    founding_unlock();
+    if (!mp__header()) memset((void *)&mp__arena.mapped, 0, sizeof mp__arena.mapped);
+}
+
+int mp__arena_adopt(intptr_t handle, uint64_t nonce)
+{
+    int error = mp_os_segment_adopt(&mp__arena.segment, handle);
+    if (error) return mp__fail_os(error, "the arena of the parent was not handed over");
+    int result = mp__family_prepare();
+    void *base = NULL;
+    if (result == 0) result = map_header(&base);
+    if (result < 0) return result;
+    const struct mp__header *header = base;
+    if (header->magic != MP__MAGIC || header->version != MP__LAYOUT_VERSION || header->header_size != sizeof *header ||
+        header->size != mp__arena.segment.size || header->nonce != nonce || header->user != mp_os_user())
+        return mp__fail(MP_ESTALE, "the parent's arena is of another build of libmp, another user, or none at all");
+    publish(base);
+    return 0;
+}
+
+int mp__arena_configure(const mp_config *config)
+{
+    static const mp_config defaults;
+    if (!config) config = &defaults;
+    if (config->arena_bytes > TIB || config->max_processes > MOST_PROCESSES || config->spin_ns < -1)
+        return mp__fail(MP_EINVAL, "mp_configure: at most 1 TiB, 1048576 processes, and spin_ns from -1");
+    founding_lock();
+    bool late = mp__header();
+    if (!late) {
+        wanted = *config;
+        if (wanted.arena_bytes && wanted.arena_bytes < LEAST_BYTES) wanted.arena_bytes = LEAST_BYTES;
+    }
+    founding_unlock();
+    if (late) return mp__fail(MP_EBUSY, "mp_configure: the family exists already; call it before anything else of libmp");
+    return 0;
+}
+
+/* ---- the lock -------------------------------------------------------------------------------------------------- */
+
+void mp__arena_lock(void)
+{
+    struct mp__header *header = mp__header();
+    uint32_t owner = mp__self.owner ? mp__self.owner : MP__LOCK_NEWCOMER;
+    if (!mp__lockword_try(&header->lock, LOCK_GENERATION, owner))
+        (void)mp__lockword_wait(&header->lock, LOCK_GENERATION, owner, MP_OS_NEVER);
+}
+
+void mp__arena_unlock(void)
+{
+    (void)mp__lockword_release(&mp__header()->lock, LOCK_GENERATION, 0);
+}

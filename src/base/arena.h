@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena.h - the family's shared memory, as this process sees it.
+ */
+#ifndef MP_BASE_ARENA_H
+#define MP_BASE_ARENA_H
+
+#include "base/layout.h"
+#include <mp/error.h>
+
+/* Where the arena is in this process. Written when it is founded or joined, and read without synchronisation after
+ * that: `header` is stored last, with release. */
+struct mp__arena {
+    _Atomic(struct mp__header *) header; /* the base, too; NULL: this process has no family yet */
+    uint64_t handle_tag;                 /* as it stands in handles: bits 24 to 31 */
+    _Atomic uint32_t controls_mapped;    /* number; grows only */
+    struct mp__control *controls;
+    _Atomic uint64_t mapped[MP__REGION_COUNT]; /* bytes */
+    mp_os_segment segment;
+};
+extern struct mp__arena mp__arena;
+
+static inline struct mp__header *mp__header(void)
+{
+    return atomic_load_explicit(&mp__arena.header, memory_order_acquire);
+}
+
+/* Be a member of a family: found one, if there is none. 0, or why not (mp_error_detail is set). */
+int mp__arena_join(void);
+/* Become a member of the family that a launched child was handed. */
+int mp__arena_adopt(intptr_t segment, uint64_t nonce);
+/* Limits of the family to be founded. MP_EBUSY if there is one. */
+int mp__arena_configure(const mp_config *config);
+
+/* The address of an item of a region in this process, mapped if need be; NULL if it lies beyond what is committed, or if
+ * it can not be mapped. */
+void *mp__arena_at(enum mp__region_name region, uint64_t offset, uint64_t size);
+/* Make memory below `bytes` of a region usable; the arena's lock is held. 0, MP_ENOMEM or MP_ELIMIT. */
+int mp__arena_grow(enum mp__region_name region, uint64_t bytes);
+
+/* The lock of all that is not lock-free in the arena: tables, heap. Held for a short time only, by no more than one level. */
+void mp__arena_lock(void);
+void mp__arena_unlock(void);
+
+/* This process is a copy, made by fork: what another thread was doing here while that happened, nobody does any more. */
+void mp__arena_forked(void);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control.c - control blocks: taking, finding and retiring them.
+ */
+#include "base/control.h"
+#include "base/error.h"
+#include "base/park.h"
+
+#include <mp/handle.h>
+#include <string.h>
+
+const char *mp__type_name(enum mp__type type)
+{
+    static const char *const names[MP__TYPE_COUNT] = {NULL, "process", "lock", "rlock", "value", "array", "block"};
+    return names[type];
+}
+
+struct mp__control *mp__control_find(uint64_t id, enum mp__type type)
+{
+    uint64_t index = id & MP__INDEX_MASK;
+    if (!index || !mp__header() || (id & MP__TAG_MASK) != mp__arena.handle_tag || !(mp__generation_of(id) & 1))
+        return NULL;
+    struct mp__control *control =
+        mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+    if (!control || !mp__control_alive(control, id)) return NULL;
+    return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
+}
+
+const char *mp_handle_kind(mp_handle handle)
+{
+    for (enum mp__type type = MP__FREE + 1; type < MP__TYPE_COUNT; type++)
+        if (mp__control_of(handle.id, type)) return mp__type_name(type);
+    return NULL;
+}
+
+/* A free control block: one that was used before, or the next fresh one. The arena's lock is held. */
+static int take(uint32_t *index, struct mp__control **control)
+{
+    struct mp__header *header = mp__header();
+    bool fresh = !header->free_controls;
+    uint32_t wanted = fresh ? header->controls_top : header->free_controls;
+    if (fresh) {
+        if (wanted > MP__INDEX_MASK) return MP_ELIMIT;
+        int result = mp__arena_grow(MP__REGION_CONTROLS, (uint64_t)(wanted + 1) * sizeof **control);
+        if (result < 0) return result;
+    }
+    *control = mp__arena_at(MP__REGION_CONTROLS, wanted * sizeof **control, sizeof **control);
+    if (!*control) return MP_ENOMEM;
+    if (fresh)
+        header->controls_top++;
+    else
+        header->free_controls = (*control)->next;
+    *index = wanted;
+    return 0;
+}
+
+int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
+                       const void *with, uint64_t *id)
+{
+    int result = mp__arena_join();
+    if (result < 0) return result;
+    struct mp__control *control;
+    uint32_t index;
+    mp__arena_lock();
+    result = take(&index, &control);
+    if (result == 0) {
+        memset(&control->as, 0, sizeof control->as);
+        memset(control->name, 0, sizeof control->name);
+        if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
+        if (fill) fill(control, with);
+        atomic_store_explicit(&control->type, (uint32_t)type, memory_order_relaxed);
+        uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+        state = (uint64_t)(mp__generation_of(state) + 1) << 32;
+        atomic_store_explicit(&control->state, state, memory_order_release); /* C1: it is alive, and complete */
+        mp__header()->counts[type]++;
+        *id = state | mp__arena.handle_tag | index;
+    }
+    mp__arena_unlock();
+    if (result == MP_ELIMIT) return mp__fail(result, "a family has room for %u objects, and has them", 1u << MP__INDEX_BITS);
+    if (result < 0) return mp__fail(result, "no memory for another %s", mp__type_name(type));
+    return 0;
+}
+
+int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last)
+{
+    struct mp__control *control = mp__control_of(id, type);
+    if (!control) return MP_EBADHANDLE;
+    mp__arena_lock();
+    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+    uint64_t dead = (uint64_t)(mp__generation_of(id) + 1) << 32;
+    do {
+        if (mp__generation_of(state) != mp__generation_of(id)) {
+            mp__arena_unlock();
+            return MP_EBADHANDLE;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&control->state, &state, dead, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (last) memcpy(last, control, sizeof *last);
+    atomic_store_explicit(&control->type, MP__FREE, memory_order_relaxed);
+    struct mp__header *header = mp__header();
+    header->counts[type]--;
+    if (mp__generation_of(dead) != UINT32_MAX - 1) { /* else it is used up */
+        control->next = header->free_controls;
+        header->free_controls = (uint32_t)(id & MP__INDEX_MASK);
+    }
+    mp__arena_unlock();
+    mp__park_wake(&control->state, UINT32_MAX);
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control.h - control blocks, and the handles that name them.
+ *
+ *     handle   63            32 31   24 23        0
+ *              | generation    | tag   | index    |      tag: of the arena, so that another one's handle is noticed
+ */
+#ifndef MP_BASE_CONTROL_H
+#define MP_BASE_CONTROL_H
+
+#include "base/arena.h"
+
+#define MP__INDEX_BITS 24
+#define MP__INDEX_MASK ((UINT64_C(1) << MP__INDEX_BITS) - 1)
+#define MP__TAG_MASK   (UINT64_C(0xff) << MP__INDEX_BITS)
+
+static inline uint32_t mp__generation_of(uint64_t id_or_state)
+{
+    return (uint32_t)(id_or_state >> 32);
+}
+
+/* The control block that an id names if it is of that type; mapped if need be. NULL if it is not; no error text is set.
+ * It may be destroyed the moment after: whoever changes its state does so by compare-and-swap with the id's generation,
+ * whoever reads from it looks at the generation again afterwards (mp__control_alive). */
+struct mp__control *mp__control_find(uint64_t id, enum mp__type type);
+
+static inline bool mp__control_alive(const struct mp__control *control, uint64_t id)
+{
+    return mp__generation_of(atomic_load_explicit(&control->state, memory_order_acquire)) == mp__generation_of(id);
+}
+
+/* The same, without a call where the block is mapped already. */
+static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type)
+{
+    uint64_t index = id & MP__INDEX_MASK;
+    if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) ||
+        (id & MP__TAG_MASK) != mp__arena.handle_tag)
+        return mp__control_find(id, type);
+    struct mp__control *control = &mp__arena.controls[index];
+    /* C1 acquire: everything that creation wrote is visible. An id with an even generation names nothing. */
+    uint64_t state = atomic_load_explicit(&control->state, memory_order_acquire);
+    if (mp__generation_of(state) != mp__generation_of(id) || !(mp__generation_of(id) & 1)) return NULL;
+    return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
+}
+
+/* Take a free control block. `fill` writes what it shall contain before it comes alive, while the arena's lock is held;
+ * NULL: all zero. 0 and *id, or MP_ENOMEM, MP_ELIMIT (mp_error_detail is set). */
+int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
+                       const void *with, uint64_t *id);
+
+/* End the life of what an id names: only one caller of all succeeds, and gets what it contained in *last (may be NULL). Who
+ * sleeps on it is woken. 0 or MP_EBADHANDLE (no detail set). The block is free for others when this returns. */
+int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last);
+
+/* The name of a type: "lock". */
+const char *mp__type_name(enum mp__type type);
+
+#endif

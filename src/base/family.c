@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * family.c - the process table, and this process's place in it.
+ */
+#include "base/family.h"
+#include "base/control.h"
+#include "base/error.h"
+#include "base/park.h"
+#include "base/thread.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* This process as the family knows it. `id` is 0 until it is registered, and again in a copy made by fork(). */
+static _Atomic uint64_t self_id;
+static struct mp__process *_Atomic self_record;
+static atomic_flag registering = ATOMIC_FLAG_INIT;
+static void (*fork_hook)(void);
+
+/* ---- hooks ----------------------------------------------------------------------------------------------------- */
+
+static void forked(void)
+{
+    /* self_record stays: the copy's parent, see mp__family_self. */
+    atomic_store_explicit(&self_id, 0, memory_order_relaxed);
+    atomic_flag_clear_explicit(&registering, memory_order_relaxed);
+    mp__arena_forked();
+    mp__thread_forget();
+    if (fork_hook) fork_hook();
+}
+
+static void thread_ended(void *record)
+{
+    (void)record;
+    mp__thread_leave();
+}
+
+int mp__family_prepare(void)
+{
+    static bool prepared;
+    if (prepared) return 0;
+    int error = mp_os_on_fork(forked);
+    if (!error) error = mp_os_on_thread_exit(thread_ended);
+    if (error) return mp__fail_os(error, "the hooks for fork and for the end of threads could not be installed");
+    prepared = true;
+    return 0;
+}
+
+void mp__family_on_fork(void (*child)(void))
+{
+    fork_hook = child;
+}
+
+/* ---- this process ---------------------------------------------------------------------------------------------- */
+
+uint64_t mp__family_id(void)
+{
+    return atomic_load_explicit(&self_id, memory_order_acquire);
+}
+
+struct mp__process *mp__family_record(void)
+{
+    return mp__family_id() ? atomic_load_explicit(&self_record, memory_order_acquire) : NULL;
+}
+
+const char *mp__family_name(void)
+{
+    const struct mp__process *record = mp__family_record();
+    return record ? record->name : "MainProcess";
+}
+
+void mp__process_enter(uint64_t id)
+{
+    struct mp__process *record = mp__process_of(id);
+    if (!record) return;
+    atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
+    atomic_store_explicit(&record->birth, mp_os_birth(), memory_order_release);
+    atomic_store_explicit(&self_record, record, memory_order_release);
+    atomic_store_explicit(&self_id, id, memory_order_release);
+}
+
+uint64_t mp__family_self(void)
+{
+    uint64_t id = mp__family_id();
+    if (id || mp__arena_join() < 0) return id;
+    while (atomic_flag_test_and_set_explicit(&registering, memory_order_acquire)) mp_os_yield();
+    id = mp__family_id();
+    if (!id) {
+        /* A copy made by a plain fork() still has its parent's record here. */
+        const struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
+        uint32_t method = parent ? parent->default_method : 0;
+        if (mp__process_create(parent ? NULL : "MainProcess", 0, 0, method, &id) == 0) mp__process_enter(id);
+    }
+    atomic_flag_clear_explicit(&registering, memory_order_release);
+    return id;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------- */
+
+struct mp__process *mp__process_at(uint32_t slot)
+{
+    return mp__arena_at(MP__REGION_PROCESSES, (uint64_t)slot * MP__PROCESS_STRIDE, MP__PROCESS_STRIDE);
+}
+
+uint32_t mp__process_top(void)
+{
+    mp__arena_lock();
+    uint32_t top = mp__header()->processes_top;
+    mp__arena_unlock();
+    return top;
+}
+
+struct mp__process *mp__process_of(uint64_t id)
+{
+    struct mp__control *control = mp__header() ? mp__control_of(id, MP__PROCESS) : NULL;
+    if (!control) return NULL;
+    uint32_t slot = control->as.process.slot;
+    return mp__control_alive(control, id) ? mp__process_at(slot) : NULL;
+}
+
+/* A free slot, cleared. The arena's lock is held. */
+static int slot_take(uint32_t *slot)
+{
+    struct mp__header *header = mp__header();
+    bool fresh = !header->free_processes;
+    uint32_t wanted = fresh ? header->processes_top : header->free_processes;
+    if (fresh) {
+        if (wanted > header->max_processes) return MP_ELIMIT;
+        int result = mp__arena_grow(MP__REGION_PROCESSES, (uint64_t)(wanted + 1) * MP__PROCESS_STRIDE);
+        if (result < 0) return result;
+    }
+    struct mp__process *record = mp__process_at(wanted);
+    if (!record) return MP_ENOMEM;
+    if (fresh)
+        header->processes_top++;
+    else
+        header->free_processes = record->next;
+    memset((void *)record, 0, MP__PROCESS_STRIDE);
+    *slot = wanted;
+    return 0;
+}
+
+static void slot_give_back(uint32_t slot)
+{
+    struct mp__process *record = mp__process_at(slot);
+    atomic_store_explicit(&record->handle, 0, memory_order_relaxed);
+    record->next = mp__header()->free_processes;
+    mp__header()->free_processes = slot;
+}
+
+/* "Process-1", in a child of it "Process-1:1", as Python does. */
+static void name_fill(struct mp__process *record, const char *name)
+{
+    struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
+    if (parent) {
+        uint32_t number = atomic_fetch_add_explicit(&parent->children, 1, memory_order_relaxed) + 1;
+        (void)snprintf(record->identity, sizeof record->identity, "%.80s%s%" PRIu32, parent->identity,
+                       parent->identity[0] ? ":" : "", number);
+    }
+    if (name)
+        (void)snprintf(record->name, sizeof record->name, "%s", name);
+    else
+        (void)snprintf(record->name, sizeof record->name, "Process-%s", record->identity);
+}
+
+static void control_fill(struct mp__control *control, const void *slot)
+{
+    control->as.process.slot = *(const uint32_t *)slot;
+}
+
+int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32_t default_method, uint64_t *id)
+{
+    uint32_t slot = 0;
+    mp__arena_lock();
+    int result = slot_take(&slot);
+    mp__arena_unlock();
+    if (result == MP_ELIMIT)
+        return mp__fail(result,
+                        "the family has %" PRIu32 " process records, all in use: mp_process_close() those that have ended, "
+                        "or raise max_processes with mp_configure()",
+                        mp__header()->max_processes);
+    if (result < 0) return mp__fail(result, "no memory for a process record");
+
+    struct mp__process *record = mp__process_at(slot);
+    struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
+    record->parent = parent ? atomic_load_explicit(&parent->handle, memory_order_relaxed) : 0;
+    atomic_store_explicit(&record->flags, flags, memory_order_relaxed);
+    record->method = method;
+    record->default_method = default_method;
+    name_fill(record, name);
+    result = mp__control_create(MP__PROCESS, NULL, control_fill, &slot, id);
+    if (result < 0) {
+        mp__arena_lock();
+        slot_give_back(slot);
+        mp__arena_unlock();
+        return result;
+    }
+    atomic_store_explicit(&record->handle, *id, memory_order_release);
+    return 0;
+}
+
+int mp__process_remove(uint64_t id)
+{
+    struct mp__control last;
+    if (mp__control_destroy(id, MP__PROCESS, &last) < 0) return MP_EBADHANDLE;
+    mp__arena_lock();
+    slot_give_back(last.as.process.slot);
+    mp__arena_unlock();
+    return 0;
+}
+
+/* ---- the end of a process -------------------------------------------------------------------------------------- */
+
+bool mp__process_end(uint64_t id, uint64_t ending)
+{
+    struct mp__process *record = mp__process_of(id);
+    uint64_t none = 0;
+    if (!record || !atomic_compare_exchange_strong_explicit(&record->ending, &none, ending, memory_order_seq_cst,
+                                                            memory_order_acquire))
+        return false;
+    /* U1: either this sees the flag, or mp__process_unname sees the ending, or both. */
+    bool unnamed = atomic_load_explicit(&record->flags, memory_order_seq_cst) & MP__UNNAMED;
+    /* E1: `ending` is visible to who sees MP__OVER. */
+    if (atomic_exchange_explicit(&record->ended, MP__OVER, memory_order_acq_rel) == MP__AWAITED)
+        mp__park_wake_word(&record->ended, UINT32_MAX);
+    if (id != mp__family_id()) mp__thread_reclaim(id);
+    if (unnamed) (void)mp__process_remove(id);
+    return true;
+}
+
+void mp__process_unname(uint64_t id)
+{
+    struct mp__process *record = mp__process_of(id);
+    if (!record) return;
+    atomic_fetch_or_explicit(&record->flags, MP__UNNAMED, memory_order_seq_cst);
+    if (atomic_load_explicit(&record->ending, memory_order_seq_cst)) (void)mp__process_remove(id); /* U1 */
+}
+
+void mp__process_sleep(struct mp__process *process, int64_t deadline)
+{
+    uint32_t runs = MP__RUNS;
+    if (!atomic_compare_exchange_strong_explicit(&process->ended, &runs, MP__AWAITED, memory_order_acquire,
+                                                 memory_order_acquire) && /* E1 */
+        runs == MP__OVER)
+        return;
+    (void)mp__park_sleep(&process->ended, MP__AWAITED, deadline);
+}

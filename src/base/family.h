@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * family.h - the process table, and this process's place in it.
+ */
+#ifndef MP_BASE_FAMILY_H
+#define MP_BASE_FAMILY_H
+
+#include "base/arena.h"
+
+/* What every process does once, before it has an arena: install the hooks for fork and for the end of threads. 0 or an
+ * error (detail set). */
+int mp__family_prepare(void);
+
+/* A layer above wants to know, too, when this process turns out to be a copy (in the copy). One only. */
+void mp__family_on_fork(void (*child)(void));
+
+/* This process's id, after registering it where it is no member yet: the founder, or the child of a plain fork. 0 if that
+ * failed (detail set). */
+uint64_t mp__family_self(void);
+/* The same without registering; 0 if it is no member. */
+uint64_t mp__family_id(void);
+struct mp__process *mp__family_record(void);
+const char *mp__family_name(void);
+
+/* A record for a process to be started by this one. `name` NULL: the default one. 0 and *id, or MP_ENOMEM, MP_ELIMIT. */
+int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32_t default_method, uint64_t *id);
+/* The record goes; 0 or MP_EBADHANDLE. */
+int mp__process_remove(uint64_t id);
+
+/* The record an id names, NULL if none. It may be closed at any moment; its contents stay readable. */
+struct mp__process *mp__process_of(uint64_t id);
+/* The record in a slot, used or not; NULL beyond the table. */
+struct mp__process *mp__process_at(uint32_t slot);
+/* Slots below this one have been used. */
+uint32_t mp__process_top(void);
+
+/* This process is the one of that record: a child begins. */
+void mp__process_enter(uint64_t id);
+
+/* Tell the family how a process ended: `ending` as in the record. True if nobody had done so before. Records that nobody
+ * asked a handle for go with it. */
+bool mp__process_end(uint64_t id, uint64_t ending);
+
+/* Nobody has a handle of it: its record goes when it ends, or now. */
+void mp__process_unname(uint64_t id);
+
+/* Sleep until it has ended, or somebody said so, or the deadline. */
+void mp__process_sleep(struct mp__process *process, int64_t deadline);
+
+#endif

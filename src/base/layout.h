@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * layout.h - what lies where in the arena. Every process of the family sees these structures, each at an address of its
+ * own; nothing in them is a pointer.
+ *
+ *     offset 0                                                                                    header->size
+ *     +--------+-----------+---------+----------+-------+------------------------------------------------+
+ *     | header | processes | threads | controls | pages | heap: 64 KiB pages                             |
+ *     +--------+-----------+---------+----------+-------+------------------------------------------------+
+ *               \_________ five regions, each filled from its front; `committed` says how far _________/
+ *
+ * Memory below `committed` is there, in every process that has mapped it. Each process maps a region as far as it has
+ * had to look (mp__arena_at), in steps that double, and never unmaps.
+ *
+ * Fields are fixed-width and naturally aligned, 64-bit ones by force: 32-bit compilers align them to 4.
+ */
+#ifndef MP_BASE_LAYOUT_H
+#define MP_BASE_LAYOUT_H
+
+#include "os/os.h"
+#include <mp/family.h>
+#include <stdalign.h>
+
+#define MP__MAGIC          UINT64_C(0x3130616e6572616d) /* "marena01" */
+#define MP__LAYOUT_VERSION 1
+
+enum mp__region_name {
+    MP__REGION_PROCESSES,
+    MP__REGION_THREADS,
+    MP__REGION_CONTROLS,
+    MP__REGION_PAGES,
+    MP__REGION_HEAP,
+    MP__REGION_COUNT
+};
+
+struct mp__region {
+    alignas(8) uint64_t offset;   /* constant */
+    alignas(8) uint64_t limit;    /* bytes; constant */
+    alignas(8) _Atomic uint64_t committed; /* bytes; grows only; written under the arena's lock.
+                                            * L1: stored with release after the commit; read with acquire by who maps */
+};
+
+/* What a control block is for. */
+enum mp__type {
+    MP__FREE,
+    MP__PROCESS,
+    MP__LOCK,
+    MP__RLOCK,
+    MP__VALUE,
+    MP__ARRAY,
+    MP__BLOCK,
+    MP__TYPE_COUNT
+};
+
+#define MP__NAME_SIZE 32
+
+/* What a handle names: 128 bytes, never anything but a control block, so that a stale handle can always be looked at.
+ *
+ *     state   63            32 31      0
+ *             | generation    | word    |      generation odd: alive, even: free
+ *
+ * The generation grows by one at creation and at destruction. What a call does to an object it does by compare-and-swap on
+ * the whole state, so on one destroyed meanwhile it fails by itself. The word is the object's own (the lock word); who
+ * sleeps, sleeps on it. A control block whose generation is used up is not used again.
+ *
+ * All else in it is written before the state that makes it alive is released, and read after that is acquired (C1). */
+struct mp__control {
+    alignas(8) _Atomic uint64_t state;
+    _Atomic uint32_t type; /* enum mp__type; changes only while not alive */
+    uint32_t next;         /* of the free ones: index, or 0; under the arena's lock */
+    union {
+        struct {
+            _Atomic uint32_t depth;             /* rlock: times taken; the owner's own */
+            uint32_t part;                      /* belongs to a value or an array: not to be destroyed alone */
+            alignas(8) _Atomic uint64_t holder; /* rlock: `stamp` of the thread that has it */
+        } lock;
+        struct {
+            alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */
+            alignas(8) uint64_t size;   /* in bytes, as asked for */
+            alignas(8) uint64_t item_size;
+            alignas(8) uint64_t lock; /* handle, or 0 */
+            uint32_t own_lock;        /* goes with it */
+        } data;
+        struct {
+            uint32_t slot; /* in the process table */
+        } process;
+        uint8_t room[80];
+    } as;
+    char name[MP__NAME_SIZE];
+};
+_Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array of 128 bytes each");
+
+/* A process: what the family knows of it. A slot is taken when the process is started and given up when it is closed.
+ *
+ *     `returned`   0, or MP__ENDED + the value of its target: by the process itself, before its exit handlers run
+ *     `ending`     0, or MP__ENDED + exit code, or MP__ENDED + MP__FAILED + a libmp error: set once, by whoever learns of the
+ *                  end first: who reaps it, or the process itself at its last instruction (fork server's children)
+ *     `ended`      what who joins sleeps on: MP__RUNS, MP__AWAITED (somebody sleeps), MP__OVER */
+#define MP__ENDED  (UINT64_C(1) << 32)
+#define MP__FAILED (UINT64_C(1) << 33)
+enum mp__process_ended { MP__RUNS, MP__AWAITED, MP__OVER };
+
+/* A request to a fork server: who gets from NEW or WAITED to another state first has decided. */
+enum mp__process_started {
+    MP__START_NEW,
+    MP__START_WAITED, /* the parent sleeps */
+    MP__START_FORKED, /* by the server, or by the new process itself */
+    MP__START_VOID    /* by the parent, who believes the server dead: a process that comes all the same ends at once */
+};
+
+enum mp__process_flag {
+    MP__DAEMON = 1, /* ended, not joined, with its parent */
+    MP__UNNAMED = 2 /* nobody has a handle: the record goes when it ends. Set once it is started */
+};
+
+#define MP__PROCESS_NAME_SIZE 256
+#define MP__IDENTITY_SIZE     96
+
+struct mp__process {
+    alignas(8) _Atomic uint64_t handle; /* its own id; 0 while the slot is free */
+    alignas(8) _Atomic uint64_t returned;
+    alignas(8) _Atomic uint64_t ending;
+    alignas(8) _Atomic int64_t pid;       /* 0: not known yet */
+    alignas(8) _Atomic uint64_t birth;    /* see mp_os_birth; 0: not known (yet) */
+    alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */
+    alignas(8) uint64_t parent;           /* id; 0: none */
+    _Atomic uint32_t ended;
+    _Atomic uint32_t started; /* enum mp__process_started, of a fork server's child; its parent sleeps on it */
+    _Atomic uint32_t flags;   /* enum mp__process_flag */
+    uint32_t method;          /* enum mp_start_method it was started by; 0: not by libmp */
+    uint32_t default_method;  /* what its own children are started by, at first */
+    uint32_t next;            /* of the free ones: slot, or 0 */
+    _Atomic uint32_t children;       /* started so far, for names */
+    char identity[MP__IDENTITY_SIZE]; /* "1:2": second child of the founder's first */
+    char name[MP__PROCESS_NAME_SIZE];
+};
+_Static_assert(sizeof(struct mp__process) <= 512, "process records are an array of 512 bytes each");
+#define MP__PROCESS_STRIDE 512
+
+/* A thread that uses libmp. Its index + 1 is the owner in lock words. */
+struct mp__thread {
+    alignas(16) uint8_t sleeper[MP_OS_SLEEPER_SIZE];
+    alignas(8) _Atomic uint64_t stamp; /* unique in the family for ever; 0 while free */
+    alignas(8) uint64_t process;       /* id of its process */
+    uint32_t next;                     /* of the free ones: index + 1, or 0 */
+    /* Where the system can not sleep on words, a chain of those who sleep: park.c; under the bucket's lock. */
+    uint32_t sleeping; /* in a chain */
+    alignas(8) uint64_t sleeping_on; /* offset of the word */
+    uint32_t sleeping_next;
+    uint8_t room[20];
+};
+_Static_assert(sizeof(struct mp__thread) == 128, "thread records are an array of 128 bytes each");
+
+/* A page of the heap. Pages in use come in runs, and so do free ones; what concerns a run stands in its first page, and
+ * its length in the last one, too: heap.c. */
+enum mp__page_state { MP__PAGE_FREE, MP__PAGE_RUN, MP__PAGE_SLAB };
+
+struct mp__page {
+    uint8_t state;           /* enum mp__page_state */
+    uint8_t class;           /* of a slab */
+    uint8_t dirty;           /* of every page: it may read as something else than zero */
+    uint8_t backed;          /* of every page: the system has given memory for it */
+    uint32_t run;            /* pages in the run */
+    uint32_t next, previous; /* in a list of free runs, or of slabs with room; page + 1, or 0 */
+    alignas(8) uint64_t ref; /* of a used run: what it is for; never 0 */
+    uint8_t room[8];
+};
+_Static_assert(sizeof(struct mp__page) == 32, "page records are an array of 32 bytes each");
+
+#define MP__PAGE_SIZE    UINT64_C(65536)
+#define MP__HEAP_BINS    32
+#define MP__HEAP_CLASSES 28
+
+struct mp__heap {
+    uint32_t top; /* pages from here on have never been used */
+    uint32_t backed_pages;
+    uint32_t bins[MP__HEAP_BINS];     /* free runs of 2^n .. 2^(n+1)-1 pages; page + 1, or 0 */
+    uint32_t slabs[MP__HEAP_CLASSES]; /* slabs with room; page + 1, or 0 */
+    alignas(8) uint64_t bytes_used;
+    alignas(8) uint64_t blocks;
+};
+
+#define MP__PARK_BUCKETS 256
+struct mp__bucket {
+    _Atomic uint32_t lock; /* 0, or 1 */
+    uint32_t first;        /* thread index + 1 */
+};
+
+struct mp__header {
+    alignas(8) uint64_t magic;
+    uint32_t version, header_size;
+    alignas(8) uint64_t user, nonce, size;
+    uint32_t max_processes, tag;
+    alignas(8) int64_t spin_ns;
+    struct mp__region regions[MP__REGION_COUNT];
+
+    alignas(128) _Atomic uint64_t lock; /* the arena's: a lock word (lockword.h) with generation 1; protects all below
+                                         * but what is atomic, and growth */
+    alignas(128) struct mp__heap heap;
+    uint32_t free_controls, free_processes, free_threads;       /* index, slot, index + 1; 0: none */
+    uint32_t controls_top, processes_top;                       /* what lies beyond has never been used; 0 is never */
+    uint32_t threads_top;
+    uint32_t counts[MP__TYPE_COUNT];
+    alignas(8) _Atomic uint64_t stamp; /* of the last thread */
+    _Atomic uint32_t log_level;
+    struct mp__bucket buckets[MP__PARK_BUCKETS];
+};
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lockword.h - the lock in a 64-bit state: who has it, and whether somebody sleeps for it.
+ *
+ *     63           32 31       30      24 23     0
+ *     | generation   | waiters | 0       | owner |      owner: index of the thread's record + 1; 0: free
+ *
+ * Invariants:
+ *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
+ *   - waiters is set before anybody sleeps, and stays set until a release clears it, who then wakes one. Who was woken
+ *     takes the lock with waiters set, since it can not know whether others sleep: at worst one wake too many.
+ *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock is
+ *     visible to the next owner.
+ */
+#ifndef MP_BASE_LOCKWORD_H
+#define MP_BASE_LOCKWORD_H
+
+#include "base/arena.h"
+
+#define MP__LOCK_WAITERS  UINT32_C(0x80000000)
+#define MP__LOCK_OWNER    UINT32_C(0x00ffffff)
+#define MP__LOCK_NEWCOMER UINT32_C(0x00ffffff) /* owner: a thread that has no record yet (the arena's lock only) */
+
+/* Take it if it is free. `free_state` is the generation alone. */
+static inline bool mp__lockword_try(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner)
+{
+    return atomic_compare_exchange_strong_explicit(state, &free_state, free_state | owner, memory_order_acquire, /* K1 */
+                                                   memory_order_relaxed);
+}
+
+/* Take it, spinning and sleeping as long as that takes: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is over. */
+int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline);
+
+/* Free it, if it has any owner (only == 0) or that one: 0; MP_EOVERFLOW: it is free; MP_ENOTOWNER; MP_EBADHANDLE. */
+int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only);
+
+#endif

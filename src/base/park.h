@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * park.h - waiting: spin a little, then sleep on a word.
+ *
+ * The word is the lower half of a 64-bit state, or any 32-bit word of the arena. Who changes it so that a sleeper may go on
+ * makes that known by mp__park_wake, and only if a flag in the word says that somebody sleeps: no system call towards a
+ * peer that is awake.
+ */
+#ifndef MP_BASE_PARK_H
+#define MP_BASE_PARK_H
+
+#include "base/arena.h"
+
+/* The 32 bits of a state that its word is. */
+static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (_Atomic uint32_t *)(void *)state + 1;
+#else
+    return (_Atomic uint32_t *)(void *)state;
+#endif
+}
+
+/* Sleep while the word has that value; 0 when woken, or for no reason; MP_ETIMEDOUT (no detail set). */
+int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
+void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
+
+static inline void mp__park_wake(_Atomic uint64_t *state, uint32_t count)
+{
+    mp__park_wake_word(mp__word_of(state), count);
+}
+
+/* One spin before sleeping.
+ *
+ *     struct mp__spin spin = mp__spin_begin();
+ *     while (not yet) if (!mp__spin_again(&spin)) sleep ...;
+ *     mp__spin_end(&spin, it was worth it);
+ *
+ * Its length follows what has paid in this thread lately: a moving average of the time after which spins succeeded,
+ * doubled; a little is always tried, so that it can learn. Looks get rarer as it goes on, to leave the cache line to
+ * who is at work on it. */
+struct mp__spin {
+    int64_t start;   /* ns; 0: no spin, there is only one CPU, or it is switched off */
+    int64_t limit;   /* ns */
+    uint32_t pauses; /* before the next look */
+};
+struct mp__spin mp__spin_begin(void);
+bool mp__spin_again(struct mp__spin *spin);
+void mp__spin_end(struct mp__spin *spin, bool paid);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread.c - thread records.
+ */
+#include "base/thread.h"
+#include "base/error.h"
+#include "base/family.h"
+
+#include <string.h>
+
+_Thread_local struct mp__self mp__self;
+
+struct mp__thread *mp__thread_at(uint32_t number)
+{
+    if (!number) return NULL;
+    return mp__arena_at(MP__REGION_THREADS, (uint64_t)(number - 1) * sizeof(struct mp__thread),
+                        sizeof(struct mp__thread));
+}
+
+void mp__thread_sleeper_name(uint32_t number, uint64_t name[2])
+{
+    name[0] = mp__header()->nonce;
+    name[1] = number;
+}
+
+/* A free record; the arena's lock is held. */
+static int take(uint32_t *number)
+{
+    struct mp__header *header = mp__header();
+    if (header->free_threads) {
+        struct mp__thread *thread = mp__thread_at(header->free_threads);
+        if (!thread) return MP_ENOMEM;
+        *number = header->free_threads;
+        header->free_threads = thread->next;
+        return 0;
+    }
+    int result = mp__arena_grow(MP__REGION_THREADS, (header->threads_top + 1) * sizeof(struct mp__thread));
+    if (result < 0) return result;
+    *number = ++header->threads_top;
+    return mp__thread_at(*number) ? 0 : MP_ENOMEM;
+}
+
+/* The arena's lock is held. */
+static void give_back(struct mp__thread *thread, uint32_t number)
+{
+    struct mp__header *header = mp__header();
+    atomic_store_explicit(&thread->stamp, 0, memory_order_relaxed);
+    thread->process = 0;
+    thread->next = header->free_threads;
+    header->free_threads = number;
+}
+
+int mp__thread_join(void)
+{
+    if (mp__self.record) return 0;
+    int result = mp__arena_join();
+    if (result < 0) return result;
+    uint64_t process = mp__family_self();
+    if (!process) return MP_ELIMIT;
+
+    uint32_t number = 0;
+    mp__arena_lock();
+    result = take(&number);
+    struct mp__thread *thread = result == 0 ? mp__thread_at(number) : NULL;
+    uint64_t stamp = 0;
+    if (thread) {
+        stamp = atomic_fetch_add_explicit(&mp__header()->stamp, 1, memory_order_relaxed) + 1;
+        thread->process = process;
+        thread->sleeping = 0;
+        atomic_store_explicit(&thread->stamp, stamp, memory_order_relaxed);
+    }
+    mp__arena_unlock();
+    if (result == MP_ELIMIT) return mp__fail(MP_ELIMIT, "no more threads can use libmp in this family");
+    if (result < 0) return mp__fail(result, "no memory to register a thread");
+
+    if (!mp_os_word_sleeps()) {
+        uint64_t name[2];
+        mp__thread_sleeper_name(number, name);
+        int error = mp_os_sleeper_init(thread->sleeper, name);
+        if (error) {
+            mp__arena_lock();
+            give_back(thread, number);
+            mp__arena_unlock();
+            return mp__fail_os(error, "something for a thread to sleep on could not be made");
+        }
+    }
+    mp__self = (struct mp__self){.record = thread, .owner = number, .stamp = stamp};
+    mp_os_thread_record(thread);
+    return 0;
+}
+
+void mp__thread_forget(void)
+{
+    mp__self = (struct mp__self){.record = NULL};
+    mp_os_thread_record(NULL);
+}
+
+void mp__thread_leave(void)
+{
+    struct mp__thread *thread = mp__self.record;
+    uint32_t number = mp__self.owner;
+    if (!thread) return;
+    mp__thread_forget();
+    if (!mp_os_word_sleeps()) mp_os_sleeper_fini(thread->sleeper);
+    mp__arena_lock();
+    give_back(thread, number);
+    mp__arena_unlock();
+}
+
+void mp__thread_reclaim(uint64_t process)
+{
+    mp__arena_lock();
+    for (uint32_t number = 1; number <= mp__header()->threads_top; number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        if (thread && thread->process == process && atomic_load_explicit(&thread->stamp, memory_order_relaxed))
+            give_back(thread, number);
+    }
+    mp__arena_unlock();
+}
+
+uint32_t mp__thread_count(void)
+{
+    uint32_t count = 0;
+    mp__arena_lock();
+    for (uint32_t number = 1; number <= mp__header()->threads_top; number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed)) count++;
+    }
+    mp__arena_unlock();
+    return count;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread.h - the calling thread as the family knows it.
+ */
+#ifndef MP_BASE_THREAD_H
+#define MP_BASE_THREAD_H
+
+#include "base/arena.h"
+
+struct mp__self {
+    struct mp__thread *record; /* NULL: this thread has none yet */
+    uint32_t owner;            /* its number, as it stands in lock words: index + 1 */
+    uint64_t stamp;
+};
+extern _Thread_local struct mp__self mp__self;
+
+/* Give the thread a record, and the process a family, where they have none. 0, or why not (detail set). Its record is
+ * given up when the thread ends. */
+int mp__thread_join(void);
+
+/* The record of that number; NULL if it can not be mapped. */
+struct mp__thread *mp__thread_at(uint32_t number);
+
+/* What its sleeper is called. */
+void mp__thread_sleeper_name(uint32_t number, uint64_t name[2]);
+
+/* A copy of this process was made, and this is the copy: nothing of its thread's record is its own. */
+void mp__thread_forget(void);
+/* Give up the calling thread's record: its process ends. */
+void mp__thread_leave(void);
+/* Give up all records of a process that has ended. */
+void mp__thread_reclaim(uint64_t process);
+
+/* How many there are in the family. */
+uint32_t mp__thread_count(void);
+
+#endif

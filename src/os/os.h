@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * os.h - everything that libmp asks of the operating system. Who ports libmp implements this file and needs no other.
+ *
+ * Shared by all functions unless one says otherwise:
+ *   - They return 0, or the system's own error number (errno, GetLastError()), never a libmp code.
+ *     mp_os_error_code() translates. Outputs are untouched on failure.
+ *   - Deadlines are absolute, in nanoseconds of mp_os_now(); MP_OS_NEVER is none. One that has passed polls.
+ *   - They are called from any thread, hold no lock while they wait, and know nothing of the arena.
+ *   - Every descriptor or handle they open is not inherited by other programs that the process starts.
+ *   - What waits is not ended by signal handlers.
+ */
+#ifndef MP_OS_H
+#define MP_OS_H
+
+#include <mp/compiler.h>
+#include <mp/family.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define MP_OS_NEVER INT64_MAX
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+/* The libmp code for a system error: MP_ENOMEM, MP_ELIMIT, MP_EPERM, MP_ENOTSUP, MP_EINVAL or MP_ESYSTEM. */
+int mp_os_error_code(int error);
+/* The system's sentence for it, cut to fit, no newline. */
+void mp_os_error_text(int error, char *text, size_t size);
+/* "No such thing on this system", and "there is no such process any more". */
+extern const int mp_os_enotsup, mp_os_egone;
+/* Time was up. */
+extern const int mp_os_etimedout;
+
+/* ---- time and the machine -------------------------------------------------------------------------------------- */
+
+/* Nanoseconds of a clock that never goes back and is the same in every process. */
+int64_t mp_os_now(void);
+void mp_os_sleep(int64_t nanoseconds);
+/* Let another thread run, if one waits for this CPU. */
+void mp_os_yield(void);
+/* CPUs this process may use: affinity and cgroup quota; at least 1. */
+int mp_os_cpu_count(void);
+/* Bytes that could be allocated now without driving the machine, or this process's cgroup, out of memory. UINT64_MAX
+ * where that is unknown. */
+uint64_t mp_os_memory_available(void);
+/* The user this process acts for; the same number in all processes that may share an arena. */
+uint64_t mp_os_user(void);
+/* Whether the program runs with more privileges than who started it has (setuid). */
+bool mp_os_elevated(void);
+/* Unpredictable bytes. */
+int mp_os_random(void *data, size_t size);
+/* One line, in one piece, to stderr. */
+void mp_os_write_stderr(const char *text, size_t size);
+
+/* ---- what this system can do ------------------------------------------------------------------------------------ */
+
+/* The ways to start a process here, the default first. */
+const enum mp_start_method *mp_os_start_methods(size_t *count);
+
+/* ---- process and thread ---------------------------------------------------------------------------------------- */
+
+int64_t mp_os_pid(void);
+/* A number that together with the pid names a process once and for all; 0 where the system has none. Cheap: it is asked
+ * for by the process itself, once. */
+uint64_t mp_os_birth(void);
+/* Whether other threads run in this process. May err towards true. */
+bool mp_os_threaded(void);
+/* The number of threads of this process; 0 if it can not be told. */
+int mp_os_thread_count(void);
+/* Call `child` in the child of every fork() of this process from now on. */
+int mp_os_on_fork(void (*child)(void));
+/* Call `leave(record)` in each thread at its end, if it has set a record that is not NULL. Once a process. */
+int mp_os_on_thread_exit(void (*leave)(void *record));
+void mp_os_thread_record(void *record);
+/* Call `finish(code)` when the process ends by exit() or return from main; `code` is its exit code, or -1 where the
+ * system does not tell. */
+int mp_os_on_exit(void (*finish)(int code));
+/* End the process at once, with no handler run. */
+_Noreturn void mp_os_exit_now(int code);
+/* Write out what stdout and stderr have buffered. */
+void mp_os_flush(void);
+/* stdin becomes the null device, and whatever it had buffered is forgotten. */
+int mp_os_stdin_null(void);
+
+/* ---- the shared segment ---------------------------------------------------------------------------------------- */
+
+/* Anonymous memory that can be handed to other processes. */
+typedef struct mp_os_segment {
+    intptr_t handle;      /* descriptor or HANDLE; the number is the same in a child that was given it */
+    uint64_t identity[2]; /* to notice that the program has closed it and the number means something else now */
+    uint64_t size;
+    void *anchor; /* the port's own */
+} mp_os_segment;
+
+/* Create one of `*size` bytes, or fewer where limits or the system say so, but at least `least`; *size tells. No memory is
+ * taken yet. */
+int mp_os_segment_create(mp_os_segment *segment, uint64_t *size, uint64_t least);
+/* Take over one that was handed to this process. */
+int mp_os_segment_adopt(mp_os_segment *segment, intptr_t handle);
+/* 0 while the handle is still the segment's; an error if the program has closed it. */
+int mp_os_segment_check(const mp_os_segment *segment);
+void mp_os_segment_close(mp_os_segment *segment);
+/* Reserve address space for a whole segment, nothing accessible in it. */
+int mp_os_reserve(const mp_os_segment *segment, void **base);
+void mp_os_unreserve(void *base, uint64_t size);
+/* The unit of the offsets and sizes of the four below. A power of 2, the same on all machines of one system. */
+extern const uint64_t mp_os_granularity;
+/* Make a part of the segment accessible at base + offset. What is accessible already stays so, undisturbed for threads
+ * that use it. */
+int mp_os_segment_map(const mp_os_segment *segment, void *base, uint64_t offset, uint64_t size);
+/* Take memory from the system for a part that is mapped, so that using it can not fail. It reads as zero at first; what
+ * was taken before keeps its contents. */
+int mp_os_segment_commit(const mp_os_segment *segment, void *base, uint64_t offset, uint64_t size);
+/* Give it back. True: the part reads as zero from now on, and needs a commit again. False: nothing has changed. */
+bool mp_os_segment_discard(const mp_os_segment *segment, void *base, uint64_t offset, uint64_t size);
+
+/* ---- sleeping -------------------------------------------------------------------------------------------------- */
+
+/* Whether this system can sleep on a word in shared memory. If so, the next two work, and the four after them are not
+ * called; if not, the other way round. */
+bool mp_os_word_sleeps(void);
+/* Sleep while *word is `value`, until woken, or the deadline: mp_os_etimedout. May return 0 for no reason. */
+int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
+void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count);
+
+/* A sleeper: something one thread sleeps on and others wake it by. It lies in the arena, MP_OS_SLEEPER_SIZE bytes,
+ * aligned to 16; name is unique in the machine and survives as long as the thread. */
+#define MP_OS_SLEEPER_SIZE 64
+int mp_os_sleeper_init(void *sleeper, const uint64_t name[2]);
+/* By the thread itself, at its end. */
+void mp_os_sleeper_fini(void *sleeper);
+/* Sleep until it was woken once more than it was waited for, or the deadline: mp_os_etimedout. */
+int mp_os_sleeper_wait(void *sleeper, int64_t deadline);
+void mp_os_sleeper_wake(void *sleeper, const uint64_t name[2]);
+
+/* ---- other processes ------------------------------------------------------------------------------------------- */
+
+/* A process seen from this one. For a child of this process it is filled when it is started and must be released; for
+ * another one, see mp_os_process_open. */
+typedef struct mp_os_process {
+    int64_t pid;
+    intptr_t handle; /* MP_OS_NO_HANDLE: none */
+    bool child;      /* of this process, so that this process has to reap it */
+} mp_os_process;
+#define MP_OS_NO_HANDLE ((intptr_t)-1)
+
+/* How a process ended, if that can be told: exit code, or -N for signal N. */
+typedef struct mp_os_ending {
+    bool known;
+    int code;
+} mp_os_ending;
+
+/* Copy this process. 0 in both; *child tells: MP_OS_IN_CHILD in the copy. mp_os_enotsup where there is no such thing. */
+#define MP_OS_IN_CHILD ((int64_t)0)
+int mp_os_fork(mp_os_process *child);
+
+/* What a new program is started with. */
+typedef struct mp_os_launch {
+    const char *executable;         /* NULL: the image of this process, whatever has become of its file */
+    const char *bootstrap;          /* one more variable, "NAME=value" */
+    const char *const *environment; /* changes: "NAME=value" or "NAME"; ends with NULL; may be NULL */
+    const char *working_directory;  /* may be NULL */
+    const mp_fd *keep;              /* these are passed on besides stdout, stderr and the segment; stdin is null */
+    size_t keep_count;
+    const mp_os_segment *segment;
+    intptr_t channel; /* to be passed on, too, or MP_OS_NO_HANDLE */
+    bool detached;    /* nobody reaps it, and it is no child of this process; *child is then of no use */
+} mp_os_launch;
+/* Start a program: 0 only if it runs. What failed, if something did, in *what: a short phrase. */
+int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const char **what);
+/* 0 if a program of that path could be started. */
+int mp_os_executable_check(const char *path);
+/* 0 if each of them is an open descriptor. */
+int mp_os_keep_check(const mp_fd *keep, size_t count);
+
+/* Open another process, of which pid and birth are known. mp_os_egone if it has ended, as far as that can be told: while
+ * the system remembers one that has ended it may still be opened, and mp_os_process_wait tells. */
+int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth);
+/* Wait for it to end: 0, or mp_os_etimedout, or mp_os_egone: it has ended, and somebody else has learnt how. A child is not
+ * reaped by this: the same can be asked again, by any thread. */
+int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *ending);
+/* MP_OS_INTERRUPT, TERMINATE, KILL. mp_os_egone if it has ended. */
+enum mp_os_signal { MP_OS_INTERRUPT, MP_OS_TERMINATE, MP_OS_KILL };
+int mp_os_process_signal(mp_os_process *process, enum mp_os_signal signal);
+/* Reap it, if it is a child and has ended; give back what it takes in this process. */
+void mp_os_process_release(mp_os_process *process);
+
+/* ---- the fork server's door ------------------------------------------------------------------------------------ */
+
+/* Whether there can be a fork server. If not, none of the others in this part is called. */
+bool mp_os_has_forkserver(void);
+/* Two ends of a channel: requests go in at the client's, which any number of processes may have. */
+int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2]);
+/* 0 while `client` is what mp_os_channel_create or mp_os_channel_adopt made. */
+int mp_os_channel_check(intptr_t client, const uint64_t identity[2]);
+/* mp_os_egone if nobody reads at the other end any more. */
+int mp_os_channel_alive(intptr_t client);
+int mp_os_channel_adopt(intptr_t client, uint64_t identity[2]);
+void mp_os_channel_close(intptr_t end);
+/* A digest of what would make a server unfit for this process: credentials, no_new_privs, seccomp, namespaces. */
+uint64_t mp_os_privileges(void);
+
+/* Everything that is bytes of what a child of this process would inherit: environment with launch->environment applied,
+ * umask, signal mask, limits. Written to `buffer` as far as it fits; the size of all of it is returned. */
+size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *launch);
+/* Send a request: `tag`, and the descriptors that a child would inherit: working directory, stdout, stderr, keep.
+ * mp_os_egone: nobody reads it any more. */
+int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what);
+/* The descriptors that came with a request. */
+typedef struct mp_os_baggage mp_os_baggage;
+/* Receive one. Waits; meanwhile calls ended(pid, code) for each child of this process that has ended, and reaps it.
+ * mp_os_egone: no client is left. */
+int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage,
+                          void (*ended)(int64_t pid, int code));
+/* Become as if the client had forked: take over the baggage and what mp_os_setting_pack wrote, close every other
+ * descriptor but the segment's and the channel's client end. stdin is null. */
+int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size, const mp_os_segment *segment,
+                        intptr_t client);
+void mp_os_baggage_drop(mp_os_baggage *baggage);
+
+/* ---- functions across exec ------------------------------------------------------------------------------------- */
+
+#define MP_OS_PATH_MAX  4096
+#define MP_OS_BUILD_MAX 32
+
+/* A loaded module: the program, or a shared library. */
+typedef struct mp_os_module {
+    uint64_t offset; /* of the address asked for, from where the module begins */
+    bool program;
+    uint8_t build[MP_OS_BUILD_MAX]; /* what tells one build of it from another; zero for the program */
+    char path[MP_OS_PATH_MAX];      /* absolute; "" for the program */
+} mp_os_module;
+
+/* Find the module that an address lies in. mp_os_egone: in none. */
+int mp_os_module_of(const void *address, mp_os_module *module);
+/* Whether the module's file is still the build that is loaded: 0, mp_os_egone if it is another one or missing. */
+int mp_os_module_fresh(const mp_os_module *module);
+/* The reverse, in another process: load it if need be. mp_os_egone: it is another build. *what as in launch. */
+int mp_os_module_resolve(const mp_os_module *module, void **address, const char **what);
+
+/* ---- the environment ------------------------------------------------------------------------------------------- */
+
+/* Copy a variable, and remove it. False if it is not there, or longer than that. */
+bool mp_os_take_variable(const char *name, char *value, size_t size);
+
+/* Apply changes to this process's environment: "NAME=value" or "NAME"; ends with NULL. */
+int mp_os_change_environment(const char *const *changes);
+
+/* ---- the working directory -------------------------------------------------------------------------------------- */
+
+/* 0 if a process could work there. */
+int mp_os_directory_check(const char *path);
+int mp_os_change_directory(const char *path);
+
+#endif

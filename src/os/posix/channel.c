@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel.c - the way to the fork server: a pair of sockets that keep messages apart, and carry descriptors.
+ *
+ * A message is a request: its tag, and the numbers that the descriptors beside it have in the client. The client's end
+ * of the channel is always one of them: so the server needs none of its own, and sees the end when the last client is
+ * gone.
+ */
+#include "posix.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct message {
+    uint64_t tag;
+    int32_t count;
+    int32_t wanted[MP_OS__BAGGAGE_MAX];
+};
+
+/* Room for the descriptors beside a message, aligned as it has to be. */
+union control {
+    struct cmsghdr align;
+    unsigned char room[CMSG_SPACE(MP_OS__BAGGAGE_MAX * sizeof(int))];
+};
+
+bool mp_os_has_forkserver(void)
+{
+#if defined(__APPLE__)
+    return false; /* its local sockets keep no messages apart */
+#else
+    return true;
+#endif
+}
+
+#if !defined(__APPLE__)
+
+int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2])
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
+    ends[0] = mp_os__descriptor_raise(ends[0]);
+    int error = ends[0] < 0 ? errno : 0;
+    ends[1] = mp_os__descriptor_raise(ends[1]);
+    if (error == 0 && ends[1] < 0) error = errno;
+    if (error == 0) error = mp_os__descriptor_identify(ends[1], identity);
+    if (error == 0) {
+        *server = ends[0], *client = ends[1];
+        return 0;
+    }
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0) close(ends[i]);
+    return error;
+}
+
+int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
+{
+    return mp_os__descriptor_check(client, identity);
+}
+
+int mp_os_channel_adopt(intptr_t client, uint64_t identity[2])
+{
+    if (client < 0 || client > INT_MAX) return EBADF;
+    uint64_t found[2];
+    int error = mp_os__descriptor_identify((int)client, found);
+    if (error == 0) error = mp_os__descriptor_inherited((int)client, false);
+    if (error != 0) return error;
+    identity[0] = found[0], identity[1] = found[1];
+    return 0;
+}
+
+int mp_os_channel_alive(intptr_t client)
+{
+    struct pollfd poll_one = {.fd = (int)client, .events = 0};
+    int ready;
+    do ready = poll(&poll_one, 1, 0);
+    while (ready < 0 && errno == EINTR);
+    if (ready < 0) return errno;
+    return poll_one.revents & (POLLHUP | POLLERR | POLLNVAL) ? mp_os_egone : 0;
+}
+
+void mp_os_channel_close(intptr_t end)
+{
+    if (end != MP_OS_NO_HANDLE) close((int)end);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------- */
+
+struct parcel {
+    struct message message;
+    int descriptors[MP_OS__BAGGAGE_MAX];
+};
+
+static bool add(struct parcel *parcel, int descriptor, int wanted)
+{
+    int32_t *count = &parcel->message.count;
+    if (*count == MP_OS__BAGGAGE_MAX) return false;
+    parcel->descriptors[*count] = descriptor;
+    parcel->message.wanted[(*count)++] = wanted;
+    return true;
+}
+
+static int open_directory(const char *path)
+{
+#if MP_LINUX
+    if (path == NULL) path = "/proc/self/cwd"; /* "." needs a permission that a process may have lost since */
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 || errno != ENOENT || strcmp(path, "/proc/self/cwd") != 0) return fd;
+    return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+#else
+    return open(path != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+#endif
+}
+
+static bool pack(struct parcel *parcel, int directory, int client, const mp_os_launch *launch)
+{
+    add(parcel, directory, MP_OS__DIRECTORY);
+    add(parcel, client, client);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) >= 0) add(parcel, fd, fd);
+    for (size_t i = 0; i < launch->keep_count; i++)
+        if (!add(parcel, launch->keep[i], launch->keep[i])) return false;
+    return true;
+}
+
+static int post(int client, struct parcel *parcel)
+{
+    size_t numbers = (size_t)parcel->message.count * sizeof(int32_t);
+    size_t bytes = (size_t)parcel->message.count * sizeof(int);
+    struct iovec data = {.iov_base = &parcel->message, .iov_len = offsetof(struct message, wanted) + numbers};
+    union control control;
+    memset(&control, 0, CMSG_SPACE(bytes));
+    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control};
+    header.msg_controllen = (__typeof__(header.msg_controllen))CMSG_SPACE(bytes);
+    struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+    first->cmsg_level = SOL_SOCKET;
+    first->cmsg_type = SCM_RIGHTS;
+    first->cmsg_len = (__typeof__(first->cmsg_len))CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(first), parcel->descriptors, bytes);
+    ssize_t sent;
+    do sent = sendmsg(client, &header, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return 0;
+    return errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN ? mp_os_egone : errno;
+}
+
+int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what)
+{
+    int directory = open_directory(launch->working_directory);
+    if (directory < 0) {
+        *what = "opening the working directory";
+        return errno;
+    }
+    struct parcel parcel;
+    parcel.message.tag = tag;
+    parcel.message.count = 0;
+    int error = EMFILE;
+    *what = "passing on so many descriptors";
+    if (pack(&parcel, directory, (int)client, launch)) {
+        error = post((int)client, &parcel);
+        *what = error == EBADF ? "passing on a descriptor" : "asking the fork server";
+    }
+    close(directory);
+    return error;
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------------- */
+
+void mp_os_baggage_drop(mp_os_baggage *baggage)
+{
+    if (baggage == NULL) return;
+    for (int i = 0; i < baggage->count; i++)
+        if (baggage->received[i] >= 0) close(baggage->received[i]);
+    free(baggage);
+}
+
+/* The kernel puts them all into one part, as they were sent. */
+static void unpack(struct msghdr *header, mp_os_baggage *baggage)
+{
+    const struct cmsghdr *part = CMSG_FIRSTHDR(header);
+    if (part == NULL || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) return;
+    baggage->count = (int)((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(baggage->received, CMSG_DATA(part), (size_t)baggage->count * sizeof(int));
+}
+
+/* One message; EAGAIN if there is none, or none of ours. */
+static int take_message(int server, uint64_t *tag, mp_os_baggage *baggage)
+{
+    struct message message;
+    union control control;
+    struct iovec data = {.iov_base = &message, .iov_len = sizeof message};
+    struct msghdr header = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(server, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (got < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;
+    if (got == 0) return mp_os_egone;
+    unpack(&header, baggage);
+    size_t before = offsetof(struct message, wanted), numbers = (size_t)got - before;
+    if ((size_t)got < before || message.count < 0 || numbers != (size_t)message.count * sizeof(int32_t)) return EAGAIN;
+    *tag = message.tag;
+    /* The kernel leaves out what it has no numbers for. */
+    if (header.msg_flags & MSG_CTRUNC || baggage->count != message.count) return EMFILE;
+    for (int i = 0; i < baggage->count; i++) baggage->wanted[i] = message.wanted[i];
+    return 0;
+}
+
+static void reap_all(void (*ended)(int64_t pid, int code))
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
+        if (pid > 0) ended(pid, mp_os__status_code(status));
+}
+
+static void wake_up(int number)
+{
+    (void)number;
+}
+
+/* SIGCHLD comes in only while this sleeps, so it can not be missed in between. A handler, because an ignored one would
+ * not wake. */
+static void watch_children(sigset_t *while_asleep)
+{
+    struct sigaction action = {.sa_handler = wake_up, .sa_flags = SA_NOCLDSTOP};
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &child, while_asleep);
+    sigdelset(while_asleep, SIGCHLD);
+    sigaction(SIGCHLD, &action, NULL);
+}
+
+int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage, void (*ended)(int64_t pid, int code))
+{
+    sigset_t while_asleep;
+    watch_children(&while_asleep);
+    for (;;) {
+        reap_all(ended);
+        struct pollfd poll_one = {.fd = (int)server, .events = POLLIN};
+        int ready = ppoll(&poll_one, 1, NULL, &while_asleep);
+        if (ready < 0 && errno != EINTR) return errno;
+        if (ready <= 0) continue;
+        mp_os_baggage *received = malloc(sizeof *received);
+        if (received == NULL) return ENOMEM;
+        received->count = 0;
+        int error = take_message((int)server, tag, received);
+        if (error == 0) {
+            *baggage = received;
+            return 0;
+        }
+        mp_os_baggage_drop(received);
+        if (error != EAGAIN) return error;
+    }
+}
+
+#else
+
+int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2])
+{
+    (void)server, (void)client, (void)identity;
+    return mp_os_enotsup;
+}
+
+int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
+{
+    (void)client, (void)identity;
+    return mp_os_enotsup;
+}
+
+int mp_os_channel_adopt(intptr_t client, uint64_t identity[2])
+{
+    (void)client, (void)identity;
+    return mp_os_enotsup;
+}
+
+int mp_os_channel_alive(intptr_t client)
+{
+    (void)client;
+    return mp_os_enotsup;
+}
+
+void mp_os_channel_close(intptr_t end)
+{
+    (void)end;
+}
+
+int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what)
+{
+    (void)client, (void)tag, (void)launch;
+    *what = "asking a fork server";
+    return mp_os_enotsup;
+}
+
+int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage, void (*ended)(int64_t pid, int code))
+{
+    (void)server, (void)tag, (void)baggage, (void)ended;
+    return mp_os_enotsup;
+}
+
+void mp_os_baggage_drop(mp_os_baggage *baggage)
+{
+    free(baggage);
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * child.c - what a child does between its first and its last instruction.
+ *
+ * A copy of the parent (fork, fork server) leaves by _exit, so that the parent's exit handlers do not run in it. If its
+ * target calls exit() the same must hold: a handler registered at the very start of the child runs after all those that the
+ * child registered, and before those that it inherited; there it leaves. It has to know the exit code for that, which C
+ * libraries other than glibc do not tell a handler: there the inherited ones do run after exit().
+ */
+#include "primitives/child.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "primitives/children.h"
+#include "primitives/config.h"
+#include "primitives/delivery.h"
+#include "primitives/funcref.h"
+#include "primitives/start.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What this process is; copies that a plain fork() makes of it are not (their id is another). */
+static struct {
+    uint64_t id;
+    enum mp__child_kind kind;
+} self;
+static bool watched;
+
+static bool is_self(void)
+{
+    return self.id && self.id == mp__family_id();
+}
+
+/* The last act of a copy. */
+static _Noreturn void leave(int code)
+{
+    uint64_t id = self.id;
+    mp__log(MP_LOG_INFO, "ends with %d", code);
+    mp__children_finish();
+    mp_os_flush();
+    struct mp__process *record = mp__family_record();
+    if (record) {
+        mp__delivery_destroy(record);
+        atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
+    }
+    mp__thread_leave();
+    /* Who joins need not wait for this process to be torn down. With other threads in it, though, it is not over before
+     * they are: then its server tells. */
+    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded()) (void)mp__process_end(id, MP__ENDED | (uint32_t)code);
+    mp_os_exit_now(code);
+}
+
+static void at_exit(int code)
+{
+    if (is_self() && self.kind != MP__CHILD_PROGRAM && code != -1) leave(code);
+    mp__children_finish();
+    if (self.id && !is_self()) return;
+    mp__thread_leave();
+}
+
+void mp__child_watch_exit(void)
+{
+    if (watched) return;
+    watched = true;
+    (void)mp_os_on_exit(at_exit);
+}
+
+static _Noreturn void finish(int code)
+{
+    if (self.kind != MP__CHILD_PROGRAM) leave(code);
+    struct mp__process *record = mp__family_record();
+    if (record) atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
+    exit(code);
+}
+
+_Noreturn void mp__child_fail(uint64_t id, int failure)
+{
+    mp__log(MP_LOG_ERROR, "ends before its target: %s: %s", mp_error_name(failure), mp_error_detail());
+    (void)mp__process_end(id, MP__ENDED | MP__FAILED | (uint32_t)failure);
+    mp_os_exit_now(1);
+}
+
+static void begin(uint64_t id, enum mp__child_kind kind)
+{
+    self.id = id;
+    self.kind = kind;
+    watched = false;
+    mp__process_enter(id);
+    mp__child_watch_exit();
+}
+
+/* Memory of its own for the arguments, aligned for any type. */
+static void *copy(const void *args, size_t size)
+{
+    static alignas(64) char small[1024];
+    if (!size) return NULL;
+    char *room = size <= sizeof small ? small : malloc(size);
+    if (room) memcpy(room, args, size);
+    return room;
+}
+
+_Noreturn void mp__child_run(uint64_t id, enum mp__child_kind kind, mp_target target, const void *args,
+                             size_t args_size)
+{
+    begin(id, kind);
+    void *own = copy(args, args_size);
+    if (args_size && !own) mp__child_fail(id, mp__fail(MP_ENOMEM, "no memory for the arguments"));
+    mp__log(MP_LOG_INFO, "begins");
+    finish(target(own));
+}
+
+_Noreturn void mp__child_receive(uint64_t id, enum mp__child_kind kind)
+{
+    begin(id, kind);
+    struct mp__process *record = mp__process_of(id);
+    struct mp__delivery *delivery = record ? mp__delivery_of(record) : NULL;
+    if (!delivery) mp__child_fail(id, mp__fail(MP_ENOMEM, "the target and its arguments could not be mapped"));
+    mp__method_inherit((mp_start_method)record->default_method);
+    mp__server_inherit(delivery);
+    union {
+        void *address;
+        mp_target target;
+    } found;
+    int result = mp__funcref_resolve(&delivery->target, &found.address);
+    if (result < 0) mp__child_fail(id, result);
+    size_t size = (size_t)delivery->args_size;
+    void *own = copy(mp__delivery_args(delivery), size);
+    if (size && !own) mp__child_fail(id, mp__fail(MP_ENOMEM, "no memory for the arguments"));
+    mp__delivery_destroy(record);
+    mp__log(MP_LOG_INFO, "begins");
+    finish(found.target(own));
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * children.c - the children of this process, and waiting for processes in general.
+ *
+ * A child of the operating system's own making has to be reaped by this process: by whoever of its threads notices the end
+ * first, after the family was told. That order matters: as long as its record does not say that it has ended, its pid is
+ * its own, and others may open it by that.
+ */
+#include "primitives/children.h"
+#include "base/control.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "primitives/local.h"
+
+#include <stdlib.h>
+
+#define MS             INT64_C(1000000)
+#define DAEMON_GRACE   (1000 * MS) /* between terminate and kill, at the parent's exit */
+#define STATUS_GRACE   (500 * MS)  /* for the one who knows how a process ended to say so */
+#define SLICE          (50 * MS)   /* between looks whether a process that somebody else watches is still there */
+#define TIDY_AT_A_TIME 4
+
+struct mp__child {
+    struct mp__child *next;
+    uint64_t id;
+    mp_os_process process; /* .child: to be reaped by this process */
+    unsigned users;        /* threads that wait for it just now */
+    bool daemon, over;
+};
+
+/* Protected by `guard`: the list, in the order of starting, and all fields of its members but id and process. */
+static struct mp__local_lock guard;
+static struct mp__child *first, **last = &first;
+static struct mp__child *forgotten; /* of this process's original, kept so that no leak checker stumbles over them */
+
+/* ---- the list -------------------------------------------------------------------------------------------------- */
+
+struct mp__child *mp__child_prepare(void)
+{
+    struct mp__child *child = calloc(1, sizeof *child);
+    if (!child) (void)mp__fail(MP_ENOMEM, "mp_process_start: no memory for another child");
+    return child;
+}
+
+void mp__child_cancel(struct mp__child *child)
+{
+    free(child);
+}
+
+void mp__child_add(struct mp__child *child, uint64_t id, const mp_os_process *process, bool daemon)
+{
+    child->id = id;
+    child->process = *process;
+    child->daemon = daemon;
+    mp__local_acquire(&guard);
+    *last = child;
+    last = &child->next;
+    mp__local_release(&guard);
+}
+
+void mp__children_forget(void)
+{
+    mp__local_release(&guard);
+    if (first) forgotten = first;
+    first = NULL;
+    last = &first;
+}
+
+static struct mp__child *hold(uint64_t id)
+{
+    mp__local_acquire(&guard);
+    struct mp__child *child = first;
+    while (child && child->id != id) child = child->next;
+    if (child) child->users++;
+    mp__local_release(&guard);
+    return child;
+}
+
+/* The last user of a child that is over takes it out of the list, and reaps it. */
+static void drop(struct mp__child *child, bool over)
+{
+    mp__local_acquire(&guard);
+    child->over |= over;
+    bool gone = --child->users == 0 && child->over;
+    if (gone) {
+        struct mp__child **link = &first;
+        while (*link != child) link = &(*link)->next;
+        *link = child->next;
+        if (last == &child->next) last = link;
+    }
+    mp__local_release(&guard);
+    if (!gone) return;
+    mp_os_process_release(&child->process);
+    free(child);
+}
+
+/* ---- how a process ended --------------------------------------------------------------------------------------- */
+
+/* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */
+static uint64_t ending_of(const struct mp__process *record, const mp_os_ending *ending)
+{
+    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_acquire);
+    if (returned && (!ending->known || (ending->code >= 0 && ((uint32_t)ending->code & 0xff) == (returned & 0xff))))
+        return returned;
+    if (ending->known) return MP__ENDED | (uint32_t)ending->code;
+    return MP__ENDED | MP__FAILED | (uint32_t)MP_ESYSTEM;
+}
+
+void mp__process_report(uint64_t id, const mp_os_ending *ending)
+{
+    struct mp__process *record = mp__process_of(id);
+    if (record) (void)mp__process_end(id, ending_of(record, ending));
+}
+
+/* One of this process's own. 0: it has ended, and the record says so. */
+static int await_child(struct mp__child *child, struct mp__process *record, int64_t deadline)
+{
+    mp_os_ending ending = {.known = false};
+    int error = mp_os_process_wait(&child->process, deadline, &ending);
+    if (error == mp_os_etimedout) return MP_ETIMEDOUT;
+    if (error && error != mp_os_egone) return mp__fail_os(error, "a child could not be waited for");
+    (void)mp__process_end(child->id, ending_of(record, &ending));
+    return 0;
+}
+
+static uint64_t ended(const struct mp__process *record)
+{
+    return atomic_load_explicit(&record->ending, memory_order_acquire);
+}
+
+/* It has ended, but this process was not told how: whoever was will say so soon. */
+static void await_status(uint64_t id, struct mp__process *record, const mp_os_ending *ending)
+{
+    int64_t patience = mp_os_now() + STATUS_GRACE;
+    while (!ending->known && !ended(record) && !mp__deadline_passed(patience))
+        mp__process_sleep(record, mp__deadline_slice(patience, SLICE));
+    (void)mp__process_end(id, ending_of(record, ending));
+}
+
+/* Somebody else's. Its record says when it has ended, and the system does if nobody is left who would write that. */
+static int await_other(uint64_t id, struct mp__process *record, int64_t deadline)
+{
+    bool told = record->method == MP_FORKSERVER; /* its server will, at once */
+    mp_os_process process;
+    bool open = false;
+    int result = MP_ETIMEDOUT;
+    for (;;) {
+        if (told && !mp__deadline_passed(deadline)) mp__process_sleep(record, mp__deadline_slice(deadline, SLICE));
+        if (ended(record) || !mp__process_of(id)) {
+            result = 0;
+            break;
+        }
+        int64_t pid = atomic_load_explicit(&record->pid, memory_order_acquire);
+        mp_os_ending ending = {.known = false};
+        int error = 0;
+        if (!pid) { /* just being started */
+            mp_os_sleep(MS / 10);
+            error = mp_os_etimedout;
+        } else if (!open) {
+            error = mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire));
+            open = !error;
+        }
+        /* As long as the record does not say so the pid has not been given to another process. */
+        if (open && ended(record)) continue;
+        if (open && !error) error = mp_os_process_wait(&process, told ? 0 : deadline, &ending);
+        if (!error || error == mp_os_egone) {
+            await_status(id, record, &ending);
+            result = 0;
+            break;
+        }
+        if (mp__deadline_passed(deadline)) break;
+        if (error != mp_os_etimedout) {
+            result = mp__fail_os(error, "a process could not be waited for");
+            break;
+        }
+    }
+    if (open) mp_os_process_release(&process);
+    return result;
+}
+
+/* Its record is gone, so it has ended; but it may still have to be reaped. */
+static void reap_closed(struct mp__child *child)
+{
+    mp_os_ending ending;
+    if (!child) return;
+    if (child->process.child) (void)mp_os_process_wait(&child->process, MP_OS_NEVER, &ending);
+    drop(child, true);
+}
+
+int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
+{
+    struct mp__child *child = hold(id);
+    struct mp__process *record = mp__process_of(id);
+    if (!record) {
+        reap_closed(child);
+        return MP_EBADHANDLE;
+    }
+    int result = 0;
+    if (child && child->process.child)
+        result = await_child(child, record, deadline);
+    else if (!ended(record))
+        result = await_other(id, record, deadline);
+    *ending = ended(record);
+    if (child) drop(child, result == 0);
+    if (result < 0) return result;
+    return *ending && mp__process_of(id) ? 0 : MP_EBADHANDLE;
+}
+
+static int signal_other(struct mp__process *record, enum mp_os_signal signal)
+{
+    int64_t pid = 0;
+    while (!ended(record) && !(pid = atomic_load_explicit(&record->pid, memory_order_acquire))) mp_os_sleep(MS / 10);
+    mp_os_process process;
+    int error = pid ? mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire))
+                    : mp_os_egone;
+    if (error) return error;
+    error = ended(record) ? mp_os_egone : mp_os_process_signal(&process, signal);
+    mp_os_process_release(&process);
+    return error;
+}
+
+int mp__process_signal(uint64_t id, enum mp_os_signal signal)
+{
+    struct mp__child *child = hold(id);
+    struct mp__process *record = mp__process_of(id);
+    int error = mp_os_egone;
+    if (record && !ended(record)) /* a child that somebody holds is not reaped */
+        error = child && child->process.child ? mp_os_process_signal(&child->process, signal)
+                                              : signal_other(record, signal);
+    if (child) drop(child, false);
+    return error;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------------------------- */
+
+/* The id of the child that stands at that place of the list; 0 beyond its end. */
+static uint64_t child_at(size_t place, bool *daemon)
+{
+    mp__local_acquire(&guard);
+    struct mp__child *child = first;
+    while (child && place--) child = child->next;
+    uint64_t id = child ? child->id : 0;
+    if (child && daemon) *daemon = child->daemon;
+    mp__local_release(&guard);
+    return id;
+}
+
+/* Whether it still runs, and it is reaped if not. */
+static bool alive(uint64_t id)
+{
+    uint64_t ending;
+    return mp__process_await(id, 0, &ending) == MP_ETIMEDOUT;
+}
+
+void mp__children_tidy(void)
+{
+    static _Atomic size_t cursor;
+    for (int i = 0; i < TIDY_AT_A_TIME; i++) {
+        size_t place = atomic_fetch_add_explicit(&cursor, 1, memory_order_relaxed);
+        uint64_t id = child_at(place, NULL);
+        if (!id) {
+            atomic_store_explicit(&cursor, 0, memory_order_relaxed);
+            return;
+        }
+        if (!alive(id)) atomic_fetch_sub_explicit(&cursor, 1, memory_order_relaxed);
+    }
+}
+
+size_t mp__children_alive(uint64_t *ids, size_t capacity)
+{
+    size_t count = 0;
+    uint64_t id;
+    while ((id = child_at(count, NULL)) != 0) {
+        if (!alive(id)) continue; /* the next one stands at this place now */
+        if (count < capacity) ids[count] = id;
+        count++;
+    }
+    return count;
+}
+
+static void signal_all(bool daemons_only, enum mp_os_signal signal)
+{
+    bool daemon = false;
+    uint64_t id;
+    for (size_t place = 0; (id = child_at(place, &daemon)) != 0; place++)
+        if (daemon || !daemons_only) (void)mp__process_signal(id, signal);
+}
+
+/* Wait for all of them, or for the daemons among them. False if time was up. */
+static bool await_all(bool daemons_only, int64_t deadline)
+{
+    bool daemon = false;
+    uint64_t id, ending;
+    size_t place = 0;
+    while ((id = child_at(place, &daemon)) != 0) {
+        if (daemons_only && !daemon) {
+            place++;
+            continue;
+        }
+        int result = mp__process_await(id, deadline, &ending);
+        if (result == MP_ETIMEDOUT) return false;
+        if (result < 0 && result != MP_EBADHANDLE) place++; /* can not be waited for: leave it */
+    }
+    return true;
+}
+
+void mp__children_finish(void)
+{
+    signal_all(true, MP_OS_TERMINATE);
+    if (!await_all(true, mp_os_now() + DAEMON_GRACE)) {
+        signal_all(true, MP_OS_KILL);
+        (void)await_all(true, mp_os_now() + DAEMON_GRACE);
+    }
+    (void)await_all(false, MP_OS_NEVER);
+}
+
+void mp__children_kill(void)
+{
+    signal_all(false, MP_OS_TERMINATE);
+    if (await_all(false, mp_os_now() + DAEMON_GRACE)) return;
+    signal_all(false, MP_OS_KILL);
+    (void)await_all(false, mp_os_now() + DAEMON_GRACE);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lock.c - Lock: a lock word, and nothing else.
+ */
+#include "base/control.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/lockword.h"
+#include "base/thread.h"
+
+#include <mp/sync.h>
+
+static uint64_t free_state(uint64_t id)
+{
+    return id & ~UINT64_C(0xffffffff);
+}
+
+int mp_lock_create(mp_lock *lock, const mp_lock_options *options)
+{
+    if (!lock) return mp__fail(MP_EINVAL, "mp_lock_create: lock is NULL");
+    uint64_t id;
+    int result = mp__control_create(MP__LOCK, options ? options->name : NULL, NULL, NULL, &id);
+    if (result == 0) lock->id = id;
+    return result;
+}
+
+/* The rest of acquire: this thread has no record yet, or the lock was not free. */
+static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t timeout_ms)
+{
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms));
+    if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
+    if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
+    return result;
+}
+
+int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
+{
+    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    if (!control) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
+    if (mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) return 0;
+    return acquire_slowly(lock, control, timeout_ms);
+}
+
+int mp_lock_release(mp_lock lock)
+{
+    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    int result = control ? mp__lockword_release(&control->state, free_state(lock.id), 0) : MP_EBADHANDLE;
+    if (result == 0) return 0;
+    if (result == MP_EOVERFLOW) return mp__fail(result, "mp_lock_release: lock \"%s\" is not held", control->name);
+    return mp__fail_handle("mp_lock_release", lock.id, "lock");
+}
+
+int mp_lock_locked(mp_lock lock)
+{
+    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    if (!control) return mp__fail_handle("mp_lock_locked", lock.id, "lock");
+    return (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != 0;
+}
+
+int mp_lock_destroy(mp_lock lock)
+{
+    if (mp__control_destroy(lock.id, MP__LOCK, NULL) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
+    return 0;
+}

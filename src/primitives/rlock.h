@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rlock.h - an rlock as a part of something else.
+ */
+#ifndef MP_PRIMITIVES_RLOCK_H
+#define MP_PRIMITIVES_RLOCK_H
+
+#include <mp/sync.h>
+
+/* One that mp_rlock_destroy refuses: it goes with what it is a part of. */
+int mp__rlock_create_part(mp_rlock *rlock, const char *name);
+int mp__rlock_destroy_part(mp_rlock rlock);
+
+#endif

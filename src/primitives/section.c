@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * section.c - MP_WITH_LOCK: hold whatever can be held.
+ */
+#include "base/control.h"
+#include "base/error.h"
+#include "base/lockword.h"
+#include "base/thread.h"
+#include "primitives/data.h"
+#include "primitives/die.h"
+
+#include <mp/sync.h>
+
+/* The lock or rlock that stands for an object; 0 if there is none (detail set). */
+static uint64_t lock_of(uint64_t id)
+{
+    static const enum mp__type with_lock[] = {MP__VALUE, MP__ARRAY};
+    if (mp__control_of(id, MP__LOCK) || mp__control_of(id, MP__RLOCK)) return id;
+    for (size_t i = 0; i < sizeof with_lock / sizeof *with_lock; i++) {
+        struct mp__data data;
+        if (!mp__control_of(id, with_lock[i])) continue;
+        if (!mp__data_read("MP_WITH_LOCK", id, with_lock[i], &data)) return 0;
+        if (!data.lock) (void)mp__fail(MP_EINVAL, "MP_WITH_LOCK: the %s is raw, it has no lock", mp__type_name(with_lock[i]));
+        return data.lock;
+    }
+    (void)mp__fail_handle("MP_WITH_LOCK", id, "lock");
+    return 0;
+}
+
+mp_section mp_section_enter(mp_handle object, const char *file, int line)
+{
+    uint64_t id = lock_of(object.id);
+    int result = MP_EBADHANDLE;
+    if (id && mp__control_of(id, MP__LOCK))
+        result = mp_lock_acquire((mp_lock){id}, MP_FOREVER);
+    else if (id)
+        result = mp_rlock_acquire((mp_rlock){id}, MP_FOREVER);
+    if (result < 0) mp__die(file, line, "MP_WITH_LOCK", result, mp_error_detail());
+    return (mp_section){.id = id, .inside = 1};
+}
+
+void mp_section_leave(mp_section *section)
+{
+    if (!section->inside) return;
+    section->inside = 0;
+    struct mp__control *control = mp__control_of(section->id, MP__LOCK);
+    if (control)
+        (void)mp__lockword_release(&control->state, section->id & ~UINT64_C(0xffffffff), mp__self.owner);
+    else if (mp__control_of(section->id, MP__RLOCK))
+        (void)mp_rlock_release((mp_rlock){section->id});
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * start_forkserver.c - the fork server, its clients' side and its own.
+ *
+ * The server is this program, launched anew and kept small. A client writes target, arguments and its setting into the
+ * arena and sends the child's id, with the descriptors that the child shall inherit. The server forks; the child tells the
+ * family itself when it has ended, or the server does, which reaps it. All processes of a family that descend from who
+ * launched a server use it: its channel goes with every start. When the last of them is gone the server ends.
+ *
+ * A request is answered in the child's record:
+ *
+ *     started   NEW or WAITED -> FORKED    by the server or the child, whoever is first. If `ending` says FAILED and there is
+ *                                          no pid, the server could not
+ *               NEW or WAITED -> VOID      by the client, who has seen that the server is dead, and asks another one, for
+ *                                          another record: should a child have come of it yet, it ends at once
+ */
+#include "base/arena.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/park.h"
+#include "primitives/child.h"
+#include "primitives/children.h"
+#include "primitives/config.h"
+#include "primitives/delivery.h"
+#include "primitives/funcref.h"
+#include "primitives/local.h"
+#include "primitives/start.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICE    INT64_C(50000000) /* ns between looks whether the server lives */
+#define ATTEMPTS 3                 /* servers that may die on one start */
+
+/* The server that this process uses, protected by `guard`. */
+static struct mp__local_lock guard;
+static struct {
+    intptr_t channel; /* MP_OS_NO_HANDLE: none */
+    uint64_t identity[2];
+    uint64_t privileges; /* of who launched it */
+    uint64_t generation; /* of preload and executable */
+} server = {.channel = MP_OS_NO_HANDLE};
+
+static int (*preload)(void);
+static _Atomic uint64_t wanted_generation; /* grows when a new server is needed for what was set */
+
+void mp__server_renew(void)
+{
+    atomic_fetch_add_explicit(&wanted_generation, 1, memory_order_relaxed);
+}
+
+int mp_set_forkserver_preload(int (*function)(void))
+{
+    union {
+        int (*function)(void);
+        const void *address;
+    } given = {.function = function};
+    if (!mp__method_available(MP_FORKSERVER))
+        return mp__fail(MP_ENOTSUP, "mp_set_forkserver_preload: there is no forkserver on this platform");
+    mp_os_module module;
+    int result = function ? mp__funcref_make("mp_set_forkserver_preload", "preload", given.address, &module) : 0;
+    if (result < 0) return result;
+    mp__local_acquire(&guard);
+    preload = function;
+    mp__server_renew();
+    mp__local_release(&guard);
+    return 0;
+}
+
+/* ---- the client: launching a server ---------------------------------------------------------------------------- */
+
+/* guard is held. */
+static void forget_server(void)
+{
+    /* The number may be somebody else's by now. */
+    if (server.channel != MP_OS_NO_HANDLE && mp_os_channel_check(server.channel, server.identity) == 0)
+        mp_os_channel_close(server.channel);
+    server.channel = MP_OS_NO_HANDLE;
+}
+
+/* A block that describes the preload function; 0: there is none. */
+static int preload_deliver(uint64_t *offset)
+{
+    union {
+        int (*function)(void);
+        const void *address;
+    } given = {.function = preload};
+    *offset = 0;
+    if (!preload) return 0;
+    mp_os_module module;
+    int result = mp__funcref_make("mp_process_start", "the preload function", given.address, &module);
+    if (result < 0) return result;
+    void *block = NULL;
+    if (mp__heap_alloc(sizeof module, 1, offset) == 0) block = mp__heap_at(*offset, sizeof module);
+    if (!block) return mp__fail(MP_ENOMEM, "mp_process_start: no memory for the preload function's name");
+    memcpy(block, &module, sizeof module);
+    return 0;
+}
+
+/* guard is held. */
+static int launch_server(uint64_t privileges, uint64_t generation)
+{
+    intptr_t door, channel;
+    uint64_t identity[2], offset;
+    int result = preload_deliver(&offset);
+    if (result < 0) return result;
+    int error = mp_os_channel_create(&door, &channel, identity);
+    if (error) {
+        if (offset) mp__heap_free(offset);
+        return mp__fail_os(error, "mp_process_start: a channel to a fork server");
+    }
+    char bootstrap[MP__BOOTSTRAP_SIZE];
+    mp__bootstrap_write(bootstrap, MP__ROLE_SERVER, offset, door);
+    mp_os_launch launch = {
+        .bootstrap = bootstrap, .segment = &mp__arena.segment, .channel = door, .detached = true};
+    mp_os_process process;
+    result = mp__launch(&launch, "mp_process_start: the fork server", &process);
+    mp_os_channel_close(door);
+    if (result < 0) {
+        mp_os_channel_close(channel);
+        if (offset) mp__heap_free(offset);
+        return result;
+    }
+    server.channel = channel;
+    memcpy(server.identity, identity, sizeof identity);
+    server.privileges = privileges;
+    server.generation = generation;
+    mp__log(MP_LOG_INFO, "fork server launched");
+    return 0;
+}
+
+/* A channel to a server that is fit for this process's children. */
+static int ensure_server(intptr_t *channel)
+{
+    uint64_t privileges = mp_os_privileges();
+    int result = 0;
+    mp__local_acquire(&guard);
+    uint64_t generation = atomic_load_explicit(&wanted_generation, memory_order_relaxed);
+    if (server.channel != MP_OS_NO_HANDLE &&
+        (server.privileges != privileges || server.generation != generation ||
+         mp_os_channel_check(server.channel, server.identity) || mp_os_channel_alive(server.channel))) {
+        mp__log(MP_LOG_WARNING, "the fork server is dead or not fit any more: another one");
+        forget_server();
+    }
+    if (server.channel == MP_OS_NO_HANDLE) result = launch_server(privileges, generation);
+    *channel = server.channel;
+    mp__local_release(&guard);
+    return result;
+}
+
+intptr_t mp__server_channel(void)
+{
+    mp__local_acquire(&guard);
+    intptr_t channel = server.channel;
+    if (channel != MP_OS_NO_HANDLE && mp_os_channel_check(channel, server.identity)) channel = MP_OS_NO_HANDLE;
+    mp__local_release(&guard);
+    return channel;
+}
+
+void mp__server_hand_on(struct mp__delivery *delivery, intptr_t channel)
+{
+    delivery->channel = channel;
+    delivery->privileges = server.privileges;
+}
+
+void mp__server_inherit(const struct mp__delivery *delivery)
+{
+    intptr_t channel = (intptr_t)delivery->channel;
+    if (channel == MP_OS_NO_HANDLE || mp_os_channel_adopt(channel, server.identity)) return;
+    server.channel = channel;
+    server.privileges = delivery->privileges;
+    server.generation = atomic_load_explicit(&wanted_generation, memory_order_relaxed);
+}
+
+void mp__server_forked(void)
+{
+    mp__local_release(&guard);
+}
+
+/* ---- the client: a request ------------------------------------------------------------------------------------- */
+
+/* 0: forked. MP_EPEERDEAD: the server is dead, and nothing will come of it. Else why it could not be. */
+static int await_fork(struct mp__process *record, intptr_t channel)
+{
+    struct mp__spin spin = mp__spin_begin();
+    for (;;) {
+        uint32_t started = atomic_load_explicit(&record->started, memory_order_acquire); /* F1 */
+        if (started == MP__START_FORKED) break;
+        if (mp__spin_again(&spin)) continue;
+        if (started == MP__START_NEW && !atomic_compare_exchange_strong_explicit(&record->started, &started,
+                                                                                 MP__START_WAITED, memory_order_acquire,
+                                                                                 memory_order_acquire))
+            continue;
+        int slept = mp__park_sleep(&record->started, MP__START_WAITED, mp_os_now() + SLICE);
+        if (slept != MP_ETIMEDOUT || mp_os_channel_alive(channel) == 0) continue;
+        started = MP__START_WAITED;
+        if (atomic_compare_exchange_strong_explicit(&record->started, &started, MP__START_VOID, memory_order_acquire,
+                                                    memory_order_acquire))
+            return MP_EPEERDEAD;
+    }
+    uint64_t ending = atomic_load_explicit(&record->ending, memory_order_acquire);
+    bool failed = ending & MP__FAILED && !atomic_load_explicit(&record->pid, memory_order_acquire);
+    return failed ? (int)(int32_t)(uint32_t)ending : 0;
+}
+
+static int deliver(struct mp__start *start)
+{
+    size_t size = mp_os_setting_pack(NULL, 0, &start->launch) + 256; /* it may grow a little meanwhile */
+    void *room;
+    for (;;) {
+        int result =
+            mp__delivery_create(start->record, &start->module, start->args, start->args_size, size, &room);
+        if (result < 0) return result;
+        size_t needed = mp_os_setting_pack(room, size, &start->launch);
+        if (needed <= size) break;
+        mp__delivery_destroy(start->record);
+        size = needed + 4096;
+    }
+    mp__server_hand_on(mp__delivery_of(start->record), start->launch.channel);
+    return 0;
+}
+
+/* One try with one server. */
+static int request(struct mp__start *start)
+{
+    intptr_t channel;
+    int result = ensure_server(&channel);
+    if (result < 0) return result;
+    start->launch.channel = channel;
+    result = deliver(start);
+    if (result < 0) return result;
+    const char *what = "asking the fork server";
+    int error = mp_os_channel_send(channel, start->id, &start->launch, &what);
+    if (error == mp_os_egone) return MP_EPEERDEAD;
+    if (error) return mp__fail_os(error, "mp_process_start: %s", what);
+    result = await_fork(start->record, channel);
+    if (result == MP_EINIT)
+        return mp__fail(result, "mp_process_start: the preload function of the fork server did not return 0");
+    if (result < 0 && result != MP_EPEERDEAD)
+        return mp__fail(result, "mp_process_start: the fork server could not start the process: %s", mp_strerror(result));
+    return result;
+}
+
+/* The same start, as another process record: what becomes of the first one is uncertain. */
+static int begin_again(struct mp__start *start)
+{
+    uint64_t id;
+    const struct mp__process *old = start->record;
+    int result = mp__process_create(old->name, atomic_load(&old->flags), old->method, old->default_method, &id);
+    if (result < 0) return result;
+    mp__delivery_destroy(start->record);
+    (void)mp__process_remove(start->id);
+    start->id = id;
+    start->record = mp__process_of(id);
+    return 0;
+}
+
+int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
+{
+    int result = request(start);
+    for (int i = 1; i < ATTEMPTS && result == MP_EPEERDEAD; i++) {
+        result = begin_again(start);
+        if (result == 0) result = request(start);
+    }
+    if (result == MP_EPEERDEAD) return mp__fail(MP_ESYSTEM, "mp_process_start: fork servers die as soon as they are asked");
+    if (result < 0) return result;
+    *process = (mp_os_process){.pid = atomic_load_explicit(&start->record->pid, memory_order_acquire),
+                               .handle = MP_OS_NO_HANDLE,
+                               .child = false};
+    return 0;
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------------ */
+
+/* Its children: who has which pid. */
+struct served {
+    int64_t pid;
+    uint64_t id;
+};
+static struct {
+    struct served *list;
+    size_t count, room;
+} served;
+
+static bool served_room(void)
+{
+    if (served.count < served.room) return true;
+    size_t room = served.room ? 2 * served.room : 64;
+    struct served *list = realloc(served.list, room * sizeof *list);
+    if (!list) return false;
+    served.list = list;
+    served.room = room;
+    return true;
+}
+
+/* Answer a request: FORKED, and wake who waits. False: it is void, or answered already. */
+static bool answer(struct mp__process *record)
+{
+    uint32_t started = atomic_load_explicit(&record->started, memory_order_relaxed);
+    do {
+        if (started != MP__START_NEW && started != MP__START_WAITED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&record->started, &started, MP__START_FORKED,
+                                                    memory_order_release, /* F1: pid or ending are visible */
+                                                    memory_order_relaxed));
+    if (started == MP__START_WAITED) mp__park_wake_word(&record->started, 1);
+    return true;
+}
+
+static void served_ended(int64_t pid, int code)
+{
+    size_t i = 0;
+    while (i < served.count && served.list[i].pid != pid) i++;
+    if (i == served.count) return;
+    uint64_t id = served.list[i].id;
+    served.list[i] = served.list[--served.count];
+    struct mp__process *record = mp__process_of(id);
+    if (!record) return;
+    /* One that was killed before it answered: as long as it is not, the client waits, and the record is its own. */
+    if (!atomic_load_explicit(&record->pid, memory_order_relaxed))
+        atomic_store_explicit(&record->pid, pid, memory_order_release);
+    const mp_os_ending ending = {.known = true, .code = code};
+    mp__process_report(id, &ending);
+    if (mp__process_of(id)) (void)answer(record);
+}
+
+static void refuse(uint64_t id, int failure)
+{
+    struct mp__process *record = mp__process_of(id);
+    if (!record) return;
+    (void)mp__process_end(id, MP__ENDED | MP__FAILED | (uint32_t)failure);
+    (void)answer(record);
+}
+
+static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_os_baggage *baggage)
+{
+    atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
+    if (!answer(record)) mp_os_exit_now(1); /* void */
+    const struct mp__delivery *delivery = mp__delivery_of(record);
+    if (!delivery) mp__child_fail(id, mp__fail(MP_ENOMEM, "what the parent passes on could not be mapped"));
+    intptr_t channel = (intptr_t)delivery->channel;
+    int error = mp_os_setting_apply(baggage, mp__delivery_setting(delivery), (size_t)delivery->setting_size,
+                                    &mp__arena.segment, channel);
+    if (error) mp__child_fail(id, mp__fail_os(error, "what the parent passes on could not be taken over"));
+    mp__child_receive(id, MP__CHILD_SERVED);
+}
+
+/* Only the child writes its pid and answers: it may have ended, and its record be another's, by the time that its server
+ * comes to that. */
+static void serve(uint64_t id, mp_os_baggage *baggage)
+{
+    struct mp__process *record = mp__process_of(id);
+    mp_os_process process;
+    int failure = served_room() ? 0 : MP_ENOMEM;
+    if (record && failure == 0) {
+        int error = mp_os_fork(&process);
+        if (!error && process.pid == MP_OS_IN_CHILD) served_child(id, record, baggage);
+        if (!error) served.list[served.count++] = (struct served){.pid = process.pid, .id = id};
+        failure = error ? mp_os_error_code(error) : 0;
+    }
+    if (record && failure < 0) refuse(id, failure);
+    mp_os_baggage_drop(baggage);
+}
+
+static int run_preload(uint64_t offset)
+{
+    union {
+        int (*function)(void);
+        void *address;
+    } found;
+    mp_os_module module;
+    if (!offset) return 0;
+    const void *block = mp__heap_at(offset, sizeof module);
+    if (block) memcpy(&module, block, sizeof module);
+    mp__heap_free(offset);
+    if (!block) return MP_ENOMEM;
+    int result = mp__funcref_resolve(&module, &found.address);
+    if (result < 0) return result;
+    result = found.function() == 0 ? 0 : MP_EINIT;
+    mp_os_flush();
+    return result;
+}
+
+_Noreturn void mp__server_run(intptr_t channel, uint64_t preload_offset)
+{
+    int failure = run_preload(preload_offset);
+    for (;;) {
+        uint64_t id = 0;
+        mp_os_baggage *baggage = NULL;
+        int error = mp_os_channel_receive(channel, &id, &baggage, served_ended);
+        if (error == mp_os_egone) mp_os_exit_now(0);
+        if (error && id) refuse(id, mp_os_error_code(error));
+        if (error) continue;
+        if (failure) {
+            refuse(id, failure);
+            mp_os_exit_now(1);
+        }
+        serve(id, baggage);
+    }
+}

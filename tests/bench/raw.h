@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * raw.h - the hand-written peers, and what else the benches ask of the system: raw_<system>.c implements it.
+ *
+ * A peer that a system lacks is left out there: a NULL, a shorter table.
+ */
+#ifndef MP_BENCH_RAW_H
+#define MP_BENCH_RAW_H
+
+#include "bench.h"
+
+/** Nanoseconds of a clock that all processes share. */
+int64_t raw_now(void);
+
+/** Get memory and touch each of its 4 KiB pages, huge pages avoided; NULL where that much is not to be had. */
+void *raw_touch(size_t size);
+void raw_untouch(void *memory, size_t size);
+
+/** Start a child that ends at once, and wait for it; the microseconds that took, or -1. NULL: not here. */
+extern double (*const raw_fork)(const void *unused);
+extern double (*const raw_spawn)(const void *unused);
+
+/** A lock and a number that it protects, in memory of any process that is shared. */
+struct bench_lock_kind {
+    const char *name;
+    int (*init)(void *memory);            /* memory of BENCH_LOCK_SIZE, zeroed and aligned to 64; 0 or -1 */
+    int (*add)(void *memory, long times); /* lock, add 1, unlock: so often; 0 or -1 */
+    long (*number)(const void *memory);
+};
+
+enum {
+    BENCH_LOCK_SIZE = 256
+};
+
+extern const struct bench_lock_kind raw_locks[];
+extern const size_t raw_lock_count;
+
+#endif
