@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # Sourced by examples/run, tests/run and .ci/run: what has to be installed, by the system's own package manager, and only
 # where it is missing. Works with the bash 3.2 of macOS.

@@ -16,7 +16,7 @@ static int heartbeat(void *args)
 {
     struct clockwork *clockwork = args;
     for (;;) {
-        MP_WITH_LOCK (clockwork->beats) *MP_VALUE(int, clockwork->beats) += 1;
+        MP_WITH_LOCK(clockwork->beats) *MP_VALUE(int, clockwork->beats) += 1;
         int result = mp_lock_acquire(clockwork->pause, 5);
         if (result != MP_ETIMEDOUT) return result;
     }
@@ -27,7 +27,7 @@ static int work(void *args)
     struct clockwork *clockwork = args;
     int seen = 0;
     while (seen < 5) {
-        MP_WITH_LOCK (clockwork->beats) seen = *MP_VALUE(int, clockwork->beats);
+        MP_WITH_LOCK(clockwork->beats) seen = *MP_VALUE(int, clockwork->beats);
         if (mp_lock_acquire(clockwork->pause, 1) != MP_ETIMEDOUT) return 1;
     }
     puts("the worker has seen 5 heartbeats");

@@ -15,7 +15,7 @@ struct job { /* a child's arguments are bytes: handles may stand in them, pointe
 static int print(void *args)
 {
     struct job *job = args;
-    MP_WITH_LOCK (job->lock) {
+    MP_WITH_LOCK(job->lock) {
         for (int i = 0; i < 8; i++) fputs("hello ", stdout);
         printf("from number %d\n", job->number);
         fflush(stdout); /* while we hold the lock: another process has a buffer of its own */

@@ -18,7 +18,7 @@ struct bank { /* both accounts go with one lock */
 
 static void book(const struct bank *bank, int number, long amount)
 {
-    MP_WITH_LOCK (bank->lock) {
+    MP_WITH_LOCK(bank->lock) {
         struct account *account = MP_ARRAY(struct account, bank->accounts) + number;
         account->balance += amount;
         account->bookings++;
@@ -27,7 +27,7 @@ static void book(const struct bank *bank, int number, long amount)
 
 static void transfer(const struct bank *bank, int from, int to, long amount)
 {
-    MP_WITH_LOCK (bank->lock) { /* nobody sees the money in neither place, or in both */
+    MP_WITH_LOCK(bank->lock) { /* nobody sees the money in neither place, or in both */
         book(bank, from, -amount);
         book(bank, to, amount);
     }

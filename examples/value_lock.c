@@ -12,7 +12,7 @@ static int add(void *args)
     mp_value *value = args;
     int *n = MP_VALUE(int, *value);
     for (int i = 0; i < 1000; i++) {
-        MP_WITH_LOCK (*value) *n += 1; /* without the lock two processes may write the same sum */
+        MP_WITH_LOCK(*value) *n += 1; /* without the lock two processes may write the same sum */
     }
     return 0;
 }

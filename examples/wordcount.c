@@ -247,13 +247,13 @@ static int work(void *args)
     uint64_t *next = MP_VALUE(uint64_t, job->next), mine = 0, words = 0, size = mp_block_size(job->list) - 1;
     struct table table = {0};
     while (mine < size) {
-        MP_WITH_LOCK (job->next) {
+        MP_WITH_LOCK(job->next) {
             mine = *next;
             if (mine < size) *next = after(list, mine);
         }
         if (mine < size) words += count_file(&table, list + mine);
     }
-    MP_WITH_LOCK (job->total) merge(MP_VALUE(struct total, job->total), &table, words);
+    MP_WITH_LOCK(job->total) merge(MP_VALUE(struct total, job->total), &table, words);
     free(table.slots);
     return 0;
 }

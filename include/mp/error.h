@@ -22,30 +22,30 @@
 
 /* Below -1000: a target may return one as its exit code, and -N stays "killed by signal N". The numbers are the same
  * on every platform and never change. */
-#define MP_ERRORS(X)                                                                                                   \
-    X(MP_EINVAL, -1001, "an argument is not acceptable")                                                               \
-    X(MP_EBADHANDLE, -1002, "the handle is of another type, destroyed, or was never one")                              \
-    X(MP_ENOMEM, -1003, "out of memory, in this process or in the arena")                                              \
-    X(MP_ETIMEDOUT, -1004, "the time ended first")                                                                     \
-    X(MP_ECLOSED, -1005, "closed, and everything that was in it has been read")                                        \
-    X(MP_EPEERDEAD, -1006, "the process that should have answered died")                                               \
-    X(MP_EMSGSIZE, -1007, "the message does not fit; it stays where it is")                                            \
-    X(MP_ENOTOWNER, -1008, "not held by the caller")                                                                   \
-    X(MP_EDEADLK, -1009, "waiting would close a circle of waiters")                                                    \
-    X(MP_EOVERFLOW, -1010, "released, or reported done, more often than taken")                                        \
-    X(MP_EBROKEN, -1011, "the barrier is broken")                                                                      \
-    X(MP_EBUSY, -1012, "still in use, or still running")                                                               \
-    X(MP_ENOTSUP, -1013, "not available on this platform")                                                             \
-    X(MP_ESTALE, -1014, "the program or library on disk is another build")                                             \
-    X(MP_ENOTARGET, -1015, "the function lies in no module that the child can load")                                   \
-    X(MP_ENOFREEZE, -1016, "mp_freeze_support() is missing at the start of main()")                                    \
-    X(MP_ELIMIT, -1017, "a limit on processes, descriptors or sizes")                                                  \
-    X(MP_EPERM, -1018, "the system does not permit it")                                                                \
-    X(MP_ETASK, -1019, "the task returned something else than 0")                                                      \
-    X(MP_EWORKERDEAD, -1020, "the worker died while it ran the task")                                                  \
-    X(MP_ECANCELED, -1021, "cancelled")                                                                                \
-    X(MP_EEXIT, -1022, "the process ended with another exit code than 0")                                              \
-    X(MP_EINIT, -1023, "the pool's initializer failed")                                                                \
+#define MP_ERRORS(X)                                                                      \
+    X(MP_EINVAL, -1001, "an argument is not acceptable")                                  \
+    X(MP_EBADHANDLE, -1002, "the handle is of another type, destroyed, or was never one") \
+    X(MP_ENOMEM, -1003, "out of memory, in this process or in the arena")                 \
+    X(MP_ETIMEDOUT, -1004, "the time ended first")                                        \
+    X(MP_ECLOSED, -1005, "closed, and everything that was in it has been read")           \
+    X(MP_EPEERDEAD, -1006, "the process that should have answered died")                  \
+    X(MP_EMSGSIZE, -1007, "the message does not fit; it stays where it is")               \
+    X(MP_ENOTOWNER, -1008, "not held by the caller")                                      \
+    X(MP_EDEADLK, -1009, "waiting would close a circle of waiters")                       \
+    X(MP_EOVERFLOW, -1010, "released, or reported done, more often than taken")           \
+    X(MP_EBROKEN, -1011, "the barrier is broken")                                         \
+    X(MP_EBUSY, -1012, "still in use, or still running")                                  \
+    X(MP_ENOTSUP, -1013, "not available on this platform")                                \
+    X(MP_ESTALE, -1014, "the program or library on disk is another build")                \
+    X(MP_ENOTARGET, -1015, "the function lies in no module that the child can load")      \
+    X(MP_ENOFREEZE, -1016, "mp_freeze_support() is missing at the start of main()")       \
+    X(MP_ELIMIT, -1017, "a limit on processes, descriptors or sizes")                     \
+    X(MP_EPERM, -1018, "the system does not permit it")                                   \
+    X(MP_ETASK, -1019, "the task returned something else than 0")                         \
+    X(MP_EWORKERDEAD, -1020, "the worker died while it ran the task")                     \
+    X(MP_ECANCELED, -1021, "cancelled")                                                   \
+    X(MP_EEXIT, -1022, "the process ended with another exit code than 0")                 \
+    X(MP_EINIT, -1023, "the pool's initializer failed")                                   \
     X(MP_ESYSTEM, -1024, "the operating system failed; mp_error_detail() says how")
 
 /** Every result below 0, and MP_OWNERDEAD. */

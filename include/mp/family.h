@@ -34,7 +34,7 @@ typedef struct mp_config {
     uint64_t arena_bytes;   /**< what may be allocated; address space, not memory. Default: 1 TiB, less where the
                                  system gives less. It is rounded up, and at least 1 MiB */
     uint32_t max_processes; /**< alive at once, or ended and not closed. Default: 32768 */
-    int64_t spin_ns;        /**< how long to look before sleeping; -1: never. Default: up to 20 us, learnt by each thread */
+    int64_t spin_ns; /**< how long to look before sleeping; -1: never. Default: up to 20 us, learnt by each thread */
 } mp_config;
 
 /** What a family uses at the moment. */

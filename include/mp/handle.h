@@ -3,13 +3,13 @@
  * mp/handle.h - the names of shared things.
  *
  * A handle is 64 bits that name the same object in every process of the family, under every start method. It is copied
- * like an int, stands in any struct, and travels in a child's arguments. All zero is no object. Each type is a struct of
- * its own, so the compiler catches a lock that is passed as an array.
+ * like an int, stands in any struct, and travels in a child's arguments. All zero is no object. Each type is a struct
+ * of its own, so the compiler catches a lock that is passed as an array.
  *
  * Every function that takes a handle can return MP_EBADHANDLE (what it named is destroyed, of another type, of another
  * family, or was never there); the other headers do not repeat it.
  *
- *     struct job { mp_lock lock; mp_array results; int first; };   // an argument for a child: flat, with handles inside
+ *     struct job { mp_lock lock; mp_array results; int first; };   // for a child: flat, with handles inside
  */
 #ifndef MP_HANDLE_H
 #define MP_HANDLE_H

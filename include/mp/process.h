@@ -22,9 +22,9 @@
  * At the end of a process (return from main, exit, return from its target) its daemon children are ended and the others
  * are joined. A process that leaves by _exit, exec, abort or a signal does neither.
  *
- * A child's standard input is the null device. Fork copies everything else; spawn and forkserver pass on standard output
- * and error, the environment, the working directory, the umask, the signal mask, ignored signals and the resource limits
- * of the moment, and no descriptor but those in options.keep.
+ * A child's standard input is the null device. Fork copies everything else; spawn and forkserver pass on standard
+ * output and error, the environment, the working directory, the umask, the signal mask and the resource limits of the
+ * moment, and no descriptor but those in options.keep.
  */
 #ifndef MP_PROCESS_H
 #define MP_PROCESS_H

@@ -192,9 +192,9 @@ struct mp_scoped_section : mp_section {
     for (mp_scoped_section section(MP_HANDLE(object), __FILE__, __LINE__); section.inside; mp_section_leave(&section)) \
         for (bool once = true; once; once = false)
 #else
-#define MP_SECTION(object, section, once)                                                                              \
-    for (mp_section section MP_CLEANUP(mp_section_leave) = mp_section_enter(MP_HANDLE(object), __FILE__, __LINE__);    \
-         section.inside; mp_section_leave(&section))                                                                   \
+#define MP_SECTION(object, section, once)                                                                           \
+    for (mp_section section MP_CLEANUP(mp_section_leave) = mp_section_enter(MP_HANDLE(object), __FILE__, __LINE__); \
+         section.inside; mp_section_leave(&section))                                                                \
         for (bool once = true; once; once = false)
 #endif
 

@@ -12,19 +12,19 @@
 #include <mp/family.h>
 #include <string.h>
 
-#define TIB              (UINT64_C(1) << 40)
-#define DEFAULT_BYTES    TIB
-#define LEAST_BYTES      (UINT64_C(1) << 20)
-#define MOST_PROCESSES   (1u << 20)
+#define TIB               (UINT64_C(1) << 40)
+#define DEFAULT_BYTES     TIB
+#define LEAST_BYTES       (UINT64_C(1) << 20)
+#define MOST_PROCESSES    (1u << 20)
 #define DEFAULT_PROCESSES 32768u
-#define MOST_THREADS     65536u
-#define HEAP_STEP        (UINT64_C(1) << 20)
+#define MOST_THREADS      65536u
+#define HEAP_STEP         (UINT64_C(1) << 20)
 
 #define LOCK_GENERATION (UINT64_C(1) << 32) /* of the arena's lock */
 
 struct mp__arena mp__arena;
 
-static mp_config wanted;      /* by mp_configure */
+static mp_config wanted; /* by mp_configure */
 static atomic_flag founding = ATOMIC_FLAG_INIT;
 
 static uint64_t round_up(uint64_t value)
@@ -55,12 +55,14 @@ static void region_set(struct mp__header *header, enum mp__region_name name, uin
 /* Cut the segment into regions. Each table gets what its limit needs, or a fraction where the whole is small. */
 static void lay_out(struct mp__header *header, uint64_t size, const mp_config *config)
 {
-    uint64_t offset = round_up(sizeof *header);
+    /* The process table begins in the header's own granule: one fault maps both. */
+    uint64_t offset = (sizeof *header + MP__PROCESS_STRIDE - 1) / MP__PROCESS_STRIDE * MP__PROCESS_STRIDE;
     uint32_t processes = config->max_processes ? config->max_processes : DEFAULT_PROCESSES;
-    uint64_t share = size / 16 > mp_os_granularity ? size / 16 / mp_os_granularity * mp_os_granularity : mp_os_granularity;
-    uint64_t table = least(round_up((uint64_t)(processes + 1) * MP__PROCESS_STRIDE), share);
-    header->max_processes = (uint32_t)least(processes, table / MP__PROCESS_STRIDE - 1);
-    region_set(header, MP__REGION_PROCESSES, &offset, table);
+    uint64_t share =
+        size / 16 > mp_os_granularity ? size / 16 / mp_os_granularity * mp_os_granularity : mp_os_granularity;
+    uint64_t table = least(round_up((uint64_t)(processes + 1) * MP__PROCESS_STRIDE + offset), share);
+    header->max_processes = (uint32_t)least(processes, (table - offset % mp_os_granularity) / MP__PROCESS_STRIDE - 1);
+    region_set(header, MP__REGION_PROCESSES, &offset, table - offset % mp_os_granularity);
     region_set(header, MP__REGION_THREADS, &offset, least(MOST_THREADS * sizeof(struct mp__thread), share));
     region_set(header, MP__REGION_CONTROLS, &offset, least(sizeof(struct mp__control) << 24, 2 * share));
     uint64_t rest = size - offset;
@@ -79,13 +81,19 @@ static void raise_to(_Atomic uint64_t *value, uint64_t to)
            !atomic_compare_exchange_weak_explicit(value, &seen, to, memory_order_release, memory_order_relaxed)) {}
 }
 
+/* So many bytes of a region, and the rest of the granule that they end in. */
+static uint64_t end_of(const struct mp__region *region, uint64_t bytes)
+{
+    return least(region->limit, round_up(region->offset + bytes) - region->offset);
+}
+
 /* Map a region up to `end` at least. Two threads may do the same at once: mapping twice changes nothing. */
 static int map_to(struct mp__header *header, enum mp__region_name name, uint64_t end)
 {
     struct mp__region *region = &header->regions[name];
     uint64_t mapped = atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire);
     if (end <= mapped) return 0;
-    uint64_t to = least(region->limit, round_up(end > 2 * mapped ? end : 2 * mapped));
+    uint64_t to = end_of(region, end > 2 * mapped ? end : 2 * mapped);
     int error = mp_os_segment_map(&mp__arena.segment, header, region->offset + mapped, to - mapped);
     if (error) return mp__fail_os(error, "the arena could not be mapped further");
     raise_to(&mp__arena.mapped[name], to);
@@ -112,8 +120,8 @@ void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
         end > atomic_load_explicit(&region->committed, memory_order_acquire)) { /* L1 */
         if (end < offset || end > atomic_load_explicit(&region->committed, memory_order_acquire)) return NULL;
         if (map_to(header, name, end) < 0) return NULL;
-        if (name == MP__REGION_CONTROLS) controls_raise(header);
     }
+    if (name == MP__REGION_CONTROLS) controls_raise(header);
     return (char *)header + region->offset + offset;
 }
 
@@ -124,13 +132,14 @@ static int grow(struct mp__header *header, enum mp__region_name name, uint64_t b
     if (bytes <= committed) return 0;
     if (bytes > region->limit) return MP_ELIMIT;
     uint64_t more = name == MP__REGION_HEAP ? committed + HEAP_STEP : 2 * committed;
-    uint64_t to = least(region->limit, round_up(bytes > more ? bytes : more));
+    uint64_t to = end_of(region, bytes > more ? bytes : more);
     if (map_to(header, name, to) < 0) return MP_ENOMEM;
     /* The heap takes memory for each run of its own, when it is used. */
     if (name != MP__REGION_HEAP &&
         mp_os_segment_commit(&mp__arena.segment, header, region->offset + committed, to - committed))
         return MP_ENOMEM;
     atomic_store_explicit(&region->committed, to, memory_order_release); /* L1 */
+    if (name == MP__REGION_CONTROLS) controls_raise(header);
     return 0;
 }
 
@@ -157,6 +166,7 @@ static int map_header(void **base)
 static void publish(struct mp__header *header)
 {
     mp__arena.handle_tag = (uint64_t)header->tag << 24;
+    raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], end_of(&header->regions[MP__REGION_PROCESSES], 1));
     mp__arena.controls = (struct mp__control *)((char *)header + header->regions[MP__REGION_CONTROLS].offset);
     atomic_store_explicit(&mp__arena.header, header, memory_order_release);
 }
@@ -175,6 +185,9 @@ static int fill(struct mp__header *header, uint64_t size)
     header->size = size;
     header->spin_ns = wanted.spin_ns;
     lay_out(header, size, &wanted);
+    uint64_t first = end_of(&header->regions[MP__REGION_PROCESSES], 1); /* there with the header */
+    raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], first);
+    atomic_store_explicit(&header->regions[MP__REGION_PROCESSES].committed, first, memory_order_relaxed);
     header->controls_top = header->processes_top = 1;
     atomic_store_explicit(&header->lock, LOCK_GENERATION, memory_order_relaxed);
     atomic_store_explicit(&header->log_level, mp__log_level_early(), memory_order_relaxed);
@@ -189,7 +202,8 @@ static int found(void)
     uint64_t size = wanted.arena_bytes ? size_for(wanted.arena_bytes) : DEFAULT_BYTES;
     int error = mp_os_segment_create(&mp__arena.segment, &size, wanted.arena_bytes ? size : size_for(LEAST_BYTES));
     if (error)
-        return mp__fail_os(error, "no shared memory for an arena of %" PRIu64 " bytes; mp_configure() sets its size", size);
+        return mp__fail_os(error, "no shared memory for an arena of %" PRIu64 " bytes; mp_configure() sets its size",
+                           size);
     void *base;
     int result = map_header(&base);
     if (result == 0) {
@@ -262,7 +276,8 @@ int mp__arena_configure(const mp_config *config)
         if (wanted.arena_bytes && wanted.arena_bytes < LEAST_BYTES) wanted.arena_bytes = LEAST_BYTES;
     }
     founding_unlock();
-    if (late) return mp__fail(MP_EBUSY, "mp_configure: the family exists already; call it before anything else of libmp");
+    if (late)
+        return mp__fail(MP_EBUSY, "mp_configure: the family exists already; call it before anything else of libmp");
     return 0;
 }
 

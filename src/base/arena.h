@@ -32,17 +32,19 @@ int mp__arena_adopt(intptr_t segment, uint64_t nonce);
 /* Limits of the family to be founded. MP_EBUSY if there is one. */
 int mp__arena_configure(const mp_config *config);
 
-/* The address of an item of a region in this process, mapped if need be; NULL if it lies beyond what is committed, or if
- * it can not be mapped. */
+/* The address of an item of a region in this process, mapped if need be; NULL if it lies beyond what is committed, or
+ * if it can not be mapped. */
 void *mp__arena_at(enum mp__region_name region, uint64_t offset, uint64_t size);
 /* Make memory below `bytes` of a region usable; the arena's lock is held. 0, MP_ENOMEM or MP_ELIMIT. */
 int mp__arena_grow(enum mp__region_name region, uint64_t bytes);
 
-/* The lock of all that is not lock-free in the arena: tables, heap. Held for a short time only, by no more than one level. */
+/* The lock of all that is not lock-free in the arena: tables, heap. Held for a short time only, by no more than one
+ * level. */
 void mp__arena_lock(void);
 void mp__arena_unlock(void);
 
-/* This process is a copy, made by fork: what another thread was doing here while that happened, nobody does any more. */
+/* This process is a copy, made by fork: what another thread was doing here while that happened, nobody does any more.
+ */
 void mp__arena_forked(void);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "base/control.h"
 #include "base/error.h"
+#include "base/lockword.h"
 #include "base/park.h"
 
 #include <mp/handle.h>
@@ -76,7 +77,8 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
         *id = state | mp__arena.handle_tag | index;
     }
     mp__arena_unlock();
-    if (result == MP_ELIMIT) return mp__fail(result, "a family has room for %u objects, and has them", 1u << MP__INDEX_BITS);
+    if (result == MP_ELIMIT)
+        return mp__fail(result, "a family has room for %u objects, and has them", 1u << MP__INDEX_BITS);
     if (result < 0) return mp__fail(result, "no memory for another %s", mp__type_name(type));
     return 0;
 }
@@ -104,6 +106,6 @@ int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *las
         header->free_controls = (uint32_t)(id & MP__INDEX_MASK);
     }
     mp__arena_unlock();
-    mp__park_wake(&control->state, UINT32_MAX);
+    if (state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
     return 0;
 }

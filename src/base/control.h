@@ -29,6 +29,17 @@ static inline bool mp__control_alive(const struct mp__control *control, uint64_t
     return mp__generation_of(atomic_load_explicit(&control->state, memory_order_acquire)) == mp__generation_of(id);
 }
 
+/* Where an id points to, if it could be alive and of that type: for who goes on with a compare-and-swap of the whole
+ * state. NULL: look again with mp__control_of. */
+static inline struct mp__control *mp__control_near(uint64_t id, enum mp__type type)
+{
+    uint32_t index = (uint32_t)id - (uint32_t)mp__arena.handle_tag; /* another tag makes it large */
+    if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) || !(mp__generation_of(id) & 1))
+        return NULL;
+    struct mp__control *control = &mp__arena.controls[index];
+    return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
+}
+
 /* The same, without a call where the block is mapped already. */
 static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type)
 {
@@ -48,8 +59,8 @@ static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type
 int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
                        const void *with, uint64_t *id);
 
-/* End the life of what an id names: only one caller of all succeeds, and gets what it contained in *last (may be NULL). Who
- * sleeps on it is woken. 0 or MP_EBADHANDLE (no detail set). The block is free for others when this returns. */
+/* End the life of what an id names: only one caller of all succeeds, and gets what it contained in *last (may be NULL).
+ * Who sleeps on it is woken. 0 or MP_EBADHANDLE (no detail set). The block is free for others when this returns. */
 int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last);
 
 /* The name of a type: "lock". */

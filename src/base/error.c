@@ -16,6 +16,7 @@
 #define DETAIL_SIZE 512
 
 static _Thread_local char detail[DETAIL_SIZE];
+static _Thread_local int detail_code; /* which it belongs to */
 
 /* A process that has no family yet keeps its level here; the arena takes it over when it is founded. */
 static _Atomic uint32_t early_log_level;
@@ -23,26 +24,34 @@ static _Atomic uint32_t early_log_level;
 const char *mp_strerror(int code)
 {
     switch (code) {
-    case 0: return "success";
-    case MP_OWNERDEAD: return "taken, but the last owner died holding it";
-#define CASE(name, value, text)                                                                                        \
-    case name: return text;
+    case 0:
+        return "success";
+    case MP_OWNERDEAD:
+        return "taken, but the last owner died holding it";
+#define CASE(name, value, text) \
+    case name:                  \
+        return text;
         MP_ERRORS(CASE)
 #undef CASE
-    default: return "an unknown result";
+    default:
+        return "an unknown result";
     }
 }
 
 const char *mp_error_name(int code)
 {
     switch (code) {
-    case 0: return "0";
-    case MP_OWNERDEAD: return "MP_OWNERDEAD";
-#define CASE(name, value, text)                                                                                        \
-    case name: return #name;
+    case 0:
+        return "0";
+    case MP_OWNERDEAD:
+        return "MP_OWNERDEAD";
+#define CASE(name, value, text) \
+    case name:                  \
+        return #name;
         MP_ERRORS(CASE)
 #undef CASE
-    default: return "?";
+    default:
+        return "?";
     }
 }
 
@@ -51,12 +60,18 @@ const char *mp_error_detail(void)
     return detail;
 }
 
+int mp__fail_code(void)
+{
+    return detail_code;
+}
+
 int mp__fail(int code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
+    detail_code = code;
     mp__log(MP_LOG_DEBUG, "%s: %s", mp_error_name(code), detail);
     return code;
 }

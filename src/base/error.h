@@ -22,6 +22,9 @@ int mp__fail(int code, const char *format, ...) MP__PRINTF(2, 3);
 /* The same for an error number of the system, whose sentence is added; returns mp_os_error_code(error). */
 int mp__fail_os(int error, const char *format, ...) MP__PRINTF(2, 3);
 
+/* What this thread's last failing call returned; mp_error_detail() tells of no other. */
+int mp__fail_code(void);
+
 /* MP_EBADHANDLE, with a text that tells what the handle is instead. */
 int mp__fail_handle(const char *call, uint64_t id, const char *wanted);
 

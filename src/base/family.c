@@ -5,6 +5,7 @@
 #include "base/family.h"
 #include "base/control.h"
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/park.h"
 #include "base/thread.h"
 
@@ -49,7 +50,7 @@ int mp__family_prepare(void)
 
 void mp__family_on_fork(void (*child)(void))
 {
-    fork_hook = child;
+    if (fork_hook != child) fork_hook = child; /* each page that is written to has to be copied after a fork */
 }
 
 /* ---- this process ---------------------------------------------------------------------------------------------- */
@@ -70,14 +71,22 @@ const char *mp__family_name(void)
     return record ? record->name : "MainProcess";
 }
 
-void mp__process_enter(uint64_t id)
+void mp__process_enter(struct mp__process *record, uint64_t id)
 {
-    struct mp__process *record = mp__process_of(id);
-    if (!record) return;
+    /* To look before writing has the header mapped by the same fault. */
+    (void)atomic_load_explicit(&record->pid, memory_order_relaxed);
     atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
-    atomic_store_explicit(&record->birth, mp_os_birth(), memory_order_release);
     atomic_store_explicit(&self_record, record, memory_order_release);
     atomic_store_explicit(&self_id, id, memory_order_release);
+}
+
+/* A process that nobody of the family has started. */
+static void found_self(uint64_t id)
+{
+    struct mp__process *record = mp__process_of(id);
+    const mp_os_process self = {.pid = mp_os_pid(), .handle = MP_OS_NO_HANDLE};
+    mp__process_born(record, &self);
+    mp__process_enter(record, id);
 }
 
 uint64_t mp__family_self(void)
@@ -90,7 +99,7 @@ uint64_t mp__family_self(void)
         /* A copy made by a plain fork() still has its parent's record here. */
         const struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
         uint32_t method = parent ? parent->default_method : 0;
-        if (mp__process_create(parent ? NULL : "MainProcess", 0, 0, method, &id) == 0) mp__process_enter(id);
+        if (mp__process_create(parent ? NULL : "MainProcess", 0, 0, method, &id) == 0) found_self(id);
     }
     atomic_flag_clear_explicit(&registering, memory_order_release);
     return id;
@@ -101,6 +110,18 @@ uint64_t mp__family_self(void)
 struct mp__process *mp__process_at(uint32_t slot)
 {
     return mp__arena_at(MP__REGION_PROCESSES, (uint64_t)slot * MP__PROCESS_STRIDE, MP__PROCESS_STRIDE);
+}
+
+uint32_t mp__process_slot(const struct mp__process *record)
+{
+    const char *table = (const char *)mp__header() + mp__header()->regions[MP__REGION_PROCESSES].offset;
+    return (uint32_t)(((const char *)record - table) / MP__PROCESS_STRIDE);
+}
+
+void mp__process_born(struct mp__process *record, const mp_os_process *process)
+{
+    atomic_store_explicit(&record->pid, process->pid, memory_order_release);
+    atomic_store_explicit(&record->birth, process->birth, memory_order_release);
 }
 
 uint32_t mp__process_top(void)
@@ -177,7 +198,8 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
     mp__arena_unlock();
     if (result == MP_ELIMIT)
         return mp__fail(result,
-                        "the family has %" PRIu32 " process records, all in use: mp_process_close() those that have ended, "
+                        "the family has %" PRIu32
+                        " process records, all in use: mp_process_close() those that have ended, "
                         "or raise max_processes with mp_configure()",
                         mp__header()->max_processes);
     if (result < 0) return mp__fail(result, "no memory for a process record");
@@ -200,10 +222,18 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
     return 0;
 }
 
+void mp__process_undeliver(struct mp__process *record)
+{
+    if (!atomic_load_explicit(&record->delivery, memory_order_relaxed)) return;
+    uint64_t offset = atomic_exchange_explicit(&record->delivery, 0, memory_order_acq_rel);
+    if (offset) mp__heap_free(offset);
+}
+
 int mp__process_remove(uint64_t id)
 {
     struct mp__control last;
     if (mp__control_destroy(id, MP__PROCESS, &last) < 0) return MP_EBADHANDLE;
+    mp__process_undeliver(mp__process_at(last.as.process.slot));
     mp__arena_lock();
     slot_give_back(last.as.process.slot);
     mp__arena_unlock();
@@ -224,7 +254,10 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     /* E1: `ending` is visible to who sees MP__OVER. */
     if (atomic_exchange_explicit(&record->ended, MP__OVER, memory_order_acq_rel) == MP__AWAITED)
         mp__park_wake_word(&record->ended, UINT32_MAX);
-    if (id != mp__family_id()) mp__thread_reclaim(id);
+    if (id != mp__family_id()) {
+        mp__thread_reclaim(id);
+        mp__process_undeliver(record);
+    }
     if (unnamed) (void)mp__process_remove(id);
     return true;
 }

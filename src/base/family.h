@@ -14,18 +14,22 @@ int mp__family_prepare(void);
 /* A layer above wants to know, too, when this process turns out to be a copy (in the copy). One only. */
 void mp__family_on_fork(void (*child)(void));
 
-/* This process's id, after registering it where it is no member yet: the founder, or the child of a plain fork. 0 if that
- * failed (detail set). */
+/* This process's id, after registering it where it is no member yet: the founder, or the child of a plain fork. 0 if
+ * that failed (detail set). */
 uint64_t mp__family_self(void);
 /* The same without registering; 0 if it is no member. */
 uint64_t mp__family_id(void);
 struct mp__process *mp__family_record(void);
 const char *mp__family_name(void);
 
-/* A record for a process to be started by this one. `name` NULL: the default one. 0 and *id, or MP_ENOMEM, MP_ELIMIT. */
+/* A record for a process to be started by this one. `name` NULL: the default one. 0 and *id, or MP_ENOMEM, MP_ELIMIT.
+ */
 int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32_t default_method, uint64_t *id);
 /* The record goes; 0 or MP_EBADHANDLE. */
 int mp__process_remove(uint64_t id);
+
+/* Free what was to be delivered to it, if that is still kept. */
+void mp__process_undeliver(struct mp__process *record);
 
 /* The record an id names, NULL if none. It may be closed at any moment; its contents stay readable. */
 struct mp__process *mp__process_of(uint64_t id);
@@ -34,11 +38,16 @@ struct mp__process *mp__process_at(uint32_t slot);
 /* Slots below this one have been used. */
 uint32_t mp__process_top(void);
 
-/* This process is the one of that record: a child begins. */
-void mp__process_enter(uint64_t id);
+uint32_t mp__process_slot(const struct mp__process *record);
 
-/* Tell the family how a process ended: `ending` as in the record. True if nobody had done so before. Records that nobody
- * asked a handle for go with it. */
+/* One that this process has started: write down its pid, and its birth if that is known. */
+void mp__process_born(struct mp__process *record, const mp_os_process *process);
+
+/* This process is the one of that record: a child begins. */
+void mp__process_enter(struct mp__process *record, uint64_t id);
+
+/* Tell the family how a process ended: `ending` as in the record. True if nobody had done so before. Records that
+ * nobody asked a handle for go with it. */
 bool mp__process_end(uint64_t id, uint64_t ending);
 
 /* Nobody has a handle of it: its record goes when it ends, or now. */

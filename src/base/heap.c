@@ -5,9 +5,9 @@
  *     block <= 16 KiB: a cell of a slab, a page whose head holds for each cell what it is for (0: free)
  *     larger:          a run of whole pages; what it is for stands in its page record
  *
- * Which blocks exist is told by those records alone: a page record's state and run, a cell's ref. All lists (bins of free
- * runs, slabs with room, a slab's chain of free cells) and counts are derived from them, and could be made anew by walking
- * over the pages.
+ * Which blocks exist is told by those records alone: a page record's state and run, a cell's ref. All lists (bins of
+ * free runs, slabs with room, a slab's chain of free cells) and counts are derived from them, and could be made anew by
+ * walking over the pages.
  *
  * All of it is protected by the arena's lock, but for the slow parts: memory is taken from the system, given back and
  * zeroed by the one caller whose block it is, while the block counts as in use.
@@ -19,6 +19,7 @@
 
 #define PENDING    UINT64_MAX          /* ref of a run between states */
 #define BIG        (UINT64_C(1) << 20) /* what goes back to the system when freed */
+#define HUGE       (UINT64_C(1) << 26) /* what is refused before page records are made for it */
 #define CELL_UNIT  UINT64_C(64)
 #define SMALL_MOST (UINT64_C(16) << 10)
 
@@ -203,6 +204,7 @@ static int large_alloc(uint64_t size, uint64_t ref, uint64_t *offset)
 {
     uint64_t pages = (size + MP__PAGE_SIZE - 1) / MP__PAGE_SIZE;
     if (size > mp__heap_limit() || pages >= UINT32_MAX) return MP_ENOMEM;
+    if (size >= HUGE && size > mp_os_memory_available()) return MP_ENOMEM;
     uint32_t run = (uint32_t)pages, page, taken = 0;
     mp__arena_lock();
     int result = run_take(run, PENDING, &page);
@@ -244,7 +246,7 @@ static void large_free(uint32_t page)
 static uint32_t class_of(uint64_t size)
 {
     uint32_t class = 0;
-    while (class_units[class] * CELL_UNIT < size) class++;
+    while (class_units[class] * CELL_UNIT < size) class ++;
     return class;
 }
 
@@ -278,7 +280,7 @@ static int slab_create(uint32_t class, uint32_t *page)
     slab->cells = (uint32_t)cells;
     slab->cell_size = (uint32_t)cell;
     slab->first = (uint32_t)((head + CELL_UNIT - 1) / CELL_UNIT * CELL_UNIT);
-    page_at(*page)->class = (uint8_t)class;
+    page_at(*page)->class = (uint8_t) class;
     page_at(*page)->state = MP__PAGE_SLAB;
     list_add(&heap()->slabs[class], *page);
     return 0;

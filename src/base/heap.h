@@ -10,8 +10,8 @@
 /* The most that one block can have. */
 uint64_t mp__heap_limit(void);
 
-/* Allocate zeroed bytes, aligned to 64. `ref` says what for (the id of its object; not 0) and can be asked of the address
- * later. 0 and *offset in the arena (never 0), or MP_ENOMEM (no detail set). The caller has joined a family. */
+/* Allocate zeroed bytes, aligned to 64. `ref` says what for (the id of its object; not 0) and can be asked of the
+ * address later. 0 and *offset in the arena (never 0), or MP_ENOMEM (no detail set). The caller has joined a family. */
 int mp__heap_alloc(uint64_t size, uint64_t ref, uint64_t *offset);
 void mp__heap_free(uint64_t offset);
 

@@ -34,8 +34,8 @@ enum mp__region_name {
 };
 
 struct mp__region {
-    alignas(8) uint64_t offset;   /* constant */
-    alignas(8) uint64_t limit;    /* bytes; constant */
+    alignas(8) uint64_t offset;            /* constant */
+    alignas(8) uint64_t limit;             /* bytes; constant */
     alignas(8) _Atomic uint64_t committed; /* bytes; grows only; written under the arena's lock.
                                             * L1: stored with release after the commit; read with acquire by who maps */
 };
@@ -59,9 +59,9 @@ enum mp__type {
  *     state   63            32 31      0
  *             | generation    | word    |      generation odd: alive, even: free
  *
- * The generation grows by one at creation and at destruction. What a call does to an object it does by compare-and-swap on
- * the whole state, so on one destroyed meanwhile it fails by itself. The word is the object's own (the lock word); who
- * sleeps, sleeps on it. A control block whose generation is used up is not used again.
+ * The generation grows by one at creation and at destruction. What a call does to an object it does by compare-and-swap
+ * on the whole state, so on one destroyed meanwhile it fails by itself. The word is the object's own (the lock word);
+ * who sleeps, sleeps on it. A control block whose generation is used up is not used again.
  *
  * All else in it is written before the state that makes it alive is released, and read after that is acquired (C1). */
 struct mp__control {
@@ -93,12 +93,16 @@ _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array o
 /* A process: what the family knows of it. A slot is taken when the process is started and given up when it is closed.
  *
  *     `returned`   0, or MP__ENDED + the value of its target: by the process itself, before its exit handlers run
- *     `ending`     0, or MP__ENDED + exit code, or MP__ENDED + MP__FAILED + a libmp error: set once, by whoever learns of the
- *                  end first: who reaps it, or the process itself at its last instruction (fork server's children)
+ *     `ending`     0, or MP__ENDED + exit code, or MP__ENDED + MP__FAILED + a libmp error: set once, by whoever learns
+ *                  of the end first: who reaps it, or the process itself at its last instruction (fork server's)
  *     `ended`      what who joins sleeps on: MP__RUNS, MP__AWAITED (somebody sleeps), MP__OVER */
 #define MP__ENDED  (UINT64_C(1) << 32)
 #define MP__FAILED (UINT64_C(1) << 33)
-enum mp__process_ended { MP__RUNS, MP__AWAITED, MP__OVER };
+enum mp__process_ended {
+    MP__RUNS,
+    MP__AWAITED,
+    MP__OVER
+};
 
 /* A request to a fork server: who gets from NEW or WAITED to another state first has decided. */
 enum mp__process_started {
@@ -121,16 +125,16 @@ struct mp__process {
     alignas(8) _Atomic uint64_t returned;
     alignas(8) _Atomic uint64_t ending;
     alignas(8) _Atomic int64_t pid;       /* 0: not known yet */
-    alignas(8) _Atomic uint64_t birth;    /* see mp_os_birth; 0: not known (yet) */
+    alignas(8) _Atomic uint64_t birth;    /* see mp_os_process; 0: not known yet, whoever opens it first says it */
     alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */
     alignas(8) uint64_t parent;           /* id; 0: none */
     _Atomic uint32_t ended;
-    _Atomic uint32_t started; /* enum mp__process_started, of a fork server's child; its parent sleeps on it */
-    _Atomic uint32_t flags;   /* enum mp__process_flag */
-    uint32_t method;          /* enum mp_start_method it was started by; 0: not by libmp */
-    uint32_t default_method;  /* what its own children are started by, at first */
-    uint32_t next;            /* of the free ones: slot, or 0 */
-    _Atomic uint32_t children;       /* started so far, for names */
+    _Atomic uint32_t started;         /* enum mp__process_started, of a fork server's child; its parent sleeps on it */
+    _Atomic uint32_t flags;           /* enum mp__process_flag */
+    uint32_t method;                  /* enum mp_start_method it was started by; 0: not by libmp */
+    uint32_t default_method;          /* what its own children are started by, at first */
+    uint32_t next;                    /* of the free ones: slot, or 0 */
+    _Atomic uint32_t children;        /* started so far, for names */
     char identity[MP__IDENTITY_SIZE]; /* "1:2": second child of the founder's first */
     char name[MP__PROCESS_NAME_SIZE];
 };
@@ -144,7 +148,7 @@ struct mp__thread {
     alignas(8) uint64_t process;       /* id of its process */
     uint32_t next;                     /* of the free ones: index + 1, or 0 */
     /* Where the system can not sleep on words, a chain of those who sleep: park.c; under the bucket's lock. */
-    uint32_t sleeping; /* in a chain */
+    uint32_t sleeping;               /* in a chain */
     alignas(8) uint64_t sleeping_on; /* offset of the word */
     uint32_t sleeping_next;
     uint8_t room[20];
@@ -153,7 +157,11 @@ _Static_assert(sizeof(struct mp__thread) == 128, "thread records are an array of
 
 /* A page of the heap. Pages in use come in runs, and so do free ones; what concerns a run stands in its first page, and
  * its length in the last one, too: heap.c. */
-enum mp__page_state { MP__PAGE_FREE, MP__PAGE_RUN, MP__PAGE_SLAB };
+enum mp__page_state {
+    MP__PAGE_FREE,
+    MP__PAGE_RUN,
+    MP__PAGE_SLAB
+};
 
 struct mp__page {
     uint8_t state;           /* enum mp__page_state */
@@ -197,8 +205,8 @@ struct mp__header {
     alignas(128) _Atomic uint64_t lock; /* the arena's: a lock word (lockword.h) with generation 1; protects all below
                                          * but what is atomic, and growth */
     alignas(128) struct mp__heap heap;
-    uint32_t free_controls, free_processes, free_threads;       /* index, slot, index + 1; 0: none */
-    uint32_t controls_top, processes_top;                       /* what lies beyond has never been used; 0 is never */
+    uint32_t free_controls, free_processes, free_threads; /* index, slot, index + 1; 0: none */
+    uint32_t controls_top, processes_top;                 /* what lies beyond has never been used; 0 is never */
     uint32_t threads_top;
     uint32_t counts[MP__TYPE_COUNT];
     alignas(8) _Atomic uint64_t stamp; /* of the last thread */

@@ -44,7 +44,8 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
         }
         if (!(seen & MP__LOCK_OWNER)) { /* free: only by now, or nobody spins here */
             uint64_t taken = free_state | flags | owner | (seen & MP__LOCK_WAITERS);
-            if (atomic_compare_exchange_strong_explicit(state, &seen, taken, memory_order_acquire, memory_order_relaxed))
+            if (atomic_compare_exchange_strong_explicit(state, &seen, taken, memory_order_acquire,
+                                                        memory_order_relaxed))
                 return 0;
             continue;
         }
@@ -55,8 +56,8 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
                 continue;
             seen |= MP__LOCK_WAITERS;
         }
-        /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of those
-         * who sleep, and the next release has to make up for it. */
+        /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of
+         * those who sleep, and the next release has to make up for it. */
         if (flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, deadline);
         flags = MP__LOCK_WAITERS;

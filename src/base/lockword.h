@@ -9,8 +9,8 @@
  *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
  *   - waiters is set before anybody sleeps, and stays set until a release clears it, who then wakes one. Who was woken
  *     takes the lock with waiters set, since it can not know whether others sleep: at worst one wake too many.
- *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock is
- *     visible to the next owner.
+ *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock
+ *     is visible to the next owner.
  */
 #ifndef MP_BASE_LOCKWORD_H
 #define MP_BASE_LOCKWORD_H
@@ -24,7 +24,16 @@
 /* Take it if it is free. `free_state` is the generation alone. */
 static inline bool mp__lockword_try(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner)
 {
-    return atomic_compare_exchange_strong_explicit(state, &free_state, free_state | owner, memory_order_acquire, /* K1 */
+    return atomic_compare_exchange_strong_explicit(state, &free_state, free_state | owner,
+                                                   memory_order_acquire, /* K1 */
+                                                   memory_order_relaxed);
+}
+
+/* Free it if it is that owner's and nobody sleeps. */
+static inline bool mp__lockword_free(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner)
+{
+    uint64_t taken = free_state | owner;
+    return atomic_compare_exchange_strong_explicit(state, &taken, free_state, memory_order_release, /* K1 */
                                                    memory_order_relaxed);
 }
 

@@ -2,9 +2,9 @@
  *
  * park.h - waiting: spin a little, then sleep on a word.
  *
- * The word is the lower half of a 64-bit state, or any 32-bit word of the arena. Who changes it so that a sleeper may go on
- * makes that known by mp__park_wake, and only if a flag in the word says that somebody sleeps: no system call towards a
- * peer that is awake.
+ * The word is the lower half of a 64-bit state, or any 32-bit word of the arena. Who changes it so that a sleeper may
+ * go on makes that known by mp__park_wake, and only if a flag in the word says that somebody sleeps: no system call
+ * towards a peer that is awake.
  */
 #ifndef MP_BASE_PARK_H
 #define MP_BASE_PARK_H

@@ -92,7 +92,6 @@ int mp__thread_join(void)
 void mp__thread_forget(void)
 {
     mp__self = (struct mp__self){.record = NULL};
-    mp_os_thread_record(NULL);
 }
 
 void mp__thread_leave(void)

@@ -60,9 +60,6 @@ const enum mp_start_method *mp_os_start_methods(size_t *count);
 /* ---- process and thread ---------------------------------------------------------------------------------------- */
 
 int64_t mp_os_pid(void);
-/* A number that together with the pid names a process once and for all; 0 where the system has none. Cheap: it is asked
- * for by the process itself, once. */
-uint64_t mp_os_birth(void);
 /* Whether other threads run in this process. May err towards true. */
 bool mp_os_threaded(void);
 /* The number of threads of this process; 0 if it can not be told. */
@@ -92,8 +89,8 @@ typedef struct mp_os_segment {
     void *anchor; /* the port's own */
 } mp_os_segment;
 
-/* Create one of `*size` bytes, or fewer where limits or the system say so, but at least `least`; *size tells. No memory is
- * taken yet. */
+/* Create one of `*size` bytes, or fewer where limits or the system say so, but at least `least`; *size tells. No memory
+ * is taken yet. */
 int mp_os_segment_create(mp_os_segment *segment, uint64_t *size, uint64_t least);
 /* Take over one that was handed to this process. */
 int mp_os_segment_adopt(mp_os_segment *segment, intptr_t handle);
@@ -141,6 +138,7 @@ typedef struct mp_os_process {
     int64_t pid;
     intptr_t handle; /* MP_OS_NO_HANDLE: none */
     bool child;      /* of this process, so that this process has to reap it */
+    uint64_t birth; /* together with the pid names it once and for all; 0: not known, or not to be had cheaply (fork) */
 } mp_os_process;
 #define MP_OS_NO_HANDLE ((intptr_t)-1)
 
@@ -150,7 +148,8 @@ typedef struct mp_os_ending {
     int code;
 } mp_os_ending;
 
-/* Copy this process. 0 in both; *child tells: MP_OS_IN_CHILD in the copy. mp_os_enotsup where there is no such thing. */
+/* Copy this process. 0 in both; *child tells: MP_OS_IN_CHILD in the copy. mp_os_enotsup where there is no such thing.
+ */
 #define MP_OS_IN_CHILD ((int64_t)0)
 int mp_os_fork(mp_os_process *child);
 
@@ -173,14 +172,19 @@ int mp_os_executable_check(const char *path);
 /* 0 if each of them is an open descriptor. */
 int mp_os_keep_check(const mp_fd *keep, size_t count);
 
-/* Open another process, of which pid and birth are known. mp_os_egone if it has ended, as far as that can be told: while
- * the system remembers one that has ended it may still be opened, and mp_os_process_wait tells. */
+/* Open another process by its pid, and its birth if that is known (0: it may be told now). mp_os_egone if it has ended,
+ * as far as that can be told: while the system remembers one that has ended it may still be opened, and
+ * mp_os_process_wait tells. */
 int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth);
-/* Wait for it to end: 0, or mp_os_etimedout, or mp_os_egone: it has ended, and somebody else has learnt how. A child is not
- * reaped by this: the same can be asked again, by any thread. */
+/* Wait for it to end: 0, or mp_os_etimedout, or mp_os_egone: it has ended, and somebody else has learnt how. A child is
+ * not reaped by this: the same can be asked again, by any thread. */
 int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *ending);
 /* MP_OS_INTERRUPT, TERMINATE, KILL. mp_os_egone if it has ended. */
-enum mp_os_signal { MP_OS_INTERRUPT, MP_OS_TERMINATE, MP_OS_KILL };
+enum mp_os_signal {
+    MP_OS_INTERRUPT,
+    MP_OS_TERMINATE,
+    MP_OS_KILL
+};
 int mp_os_process_signal(mp_os_process *process, enum mp_os_signal signal);
 /* Reap it, if it is a child and has ended; give back what it takes in this process. */
 void mp_os_process_release(mp_os_process *process);

@@ -2,8 +2,8 @@
  *
  * bootstrap.c - from one program to the next: mp_freeze_support, and what it looks for.
  *
- * A launched program is told by an environment variable who it is to be, and by an inherited descriptor where the arena is.
- * The variable is removed at once: programs that the child runs see nothing of it.
+ * A launched program is told by an environment variable who it is to be, and by an inherited descriptor where the arena
+ * is. The variable is removed at once: programs that the child runs see nothing of it.
  */
 #include "base/arena.h"
 #include "base/error.h"
@@ -18,7 +18,11 @@
 
 #define VARIABLE "_MP_BOOTSTRAP"
 
-enum { NOT_CALLED, CALLED, CALLED_LATE };
+enum {
+    NOT_CALLED,
+    CALLED,
+    CALLED_LATE
+};
 static _Atomic int freeze_support;
 static int threads_at_load;
 
@@ -38,36 +42,63 @@ static bool threads_started(void)
 int mp__bootstrap_check(const char *call)
 {
     if (mp_os_elevated())
-        return mp__fail(MP_EPERM, "%s: spawn and forkserver are refused in a program that is setuid or setgid; use fork",
-                        call);
+        return mp__fail(MP_EPERM,
+                        "%s: spawn and forkserver are refused in a program that is setuid or setgid; use fork", call);
     char executable[MP_OS_PATH_MAX];
     mp__executable_get(executable, sizeof executable);
     if (executable[0]) return 0; /* it is that program's matter */
     switch (atomic_load_explicit(&freeze_support, memory_order_relaxed)) {
-    case CALLED: return 0;
+    case CALLED:
+        return 0;
     case CALLED_LATE:
-        return mp__fail(MP_ENOFREEZE, "%s: mp_freeze_support() was called after threads were started: a child would start "
-                                      "them, too. Make it the first line of main()",
+        return mp__fail(MP_ENOFREEZE,
+                        "%s: mp_freeze_support() was called after threads were started: a child would start "
+                        "them, too. Make it the first line of main()",
                         call);
     default:
-        return mp__fail(MP_ENOFREEZE, "%s: a child by spawn or forkserver is this program again. Add the line\n"
-                                      "    mp_freeze_support();\nat the start of main(), or use fork",
+        return mp__fail(MP_ENOFREEZE,
+                        "%s: a child by spawn or forkserver is this program again. Add the line\n"
+                        "    mp_freeze_support();\nat the start of main(), or use fork",
                         call);
     }
 }
 
-void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t id, intptr_t channel)
+/* What the variable says: numbers in hexadecimal, with commas between them. */
+enum {
+    ROLE,
+    SEGMENT,
+    NONCE,
+    WHERE,
+    WHAT,
+    WORDS
+};
+
+void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t where, uint64_t what)
 {
-    (void)snprintf(text, MP__BOOTSTRAP_SIZE, VARIABLE "=%d,%" PRIxPTR ",%" PRIx64 ",%" PRIx64 ",%" PRIxPTR, (int)role,
-                   (uintptr_t)mp__arena.segment.handle, mp__header()->nonce, id, (uintptr_t)channel);
+    (void)snprintf(text, MP__BOOTSTRAP_SIZE, VARIABLE "=%x,%" PRIx64 ",%" PRIx64 ",%" PRIx64 ",%" PRIx64,
+                   (unsigned)role, (uint64_t)mp__arena.segment.handle, mp__header()->nonce, where, what);
+}
+
+/* sscanf would cost every child five page faults. */
+static bool parse(const char *text, uint64_t words[WORDS])
+{
+    for (int i = 0; i < WORDS; i++) {
+        char *end;
+        if (*text == '-' || *text == '+' || *text == ' ') return false;
+        words[i] = strtoull(text, &end, 16);
+        if (end == text || *end != (i == WORDS - 1 ? 0 : ',')) return false;
+        text = end + 1;
+    }
+    return true;
 }
 
 int mp__launch(const mp_os_launch *launch, const char *who, mp_os_process *process)
 {
     int error = mp_os_segment_check(launch->segment);
     if (error)
-        return mp__fail(MP_ESYSTEM, "%s: the program has closed a descriptor that is libmp's (%" PRIdPTR
-                                    ", the arena): it can not be handed to a child. Close only your own, or use fork",
+        return mp__fail(MP_ESYSTEM,
+                        "%s: the program has closed a descriptor that is libmp's (%" PRIdPTR
+                        ", the arena): it can not be handed to a child. Close only your own, or use fork",
                         who, launch->segment->handle);
     char executable[MP_OS_PATH_MAX];
     mp__executable_get(executable, sizeof executable);
@@ -89,16 +120,15 @@ static _Noreturn void give_up(const char *why)
 
 static _Noreturn void become(const char *text)
 {
-    int role;
-    uintptr_t segment, channel;
-    uint64_t nonce, id;
-    if (sscanf(text, "%d,%" SCNxPTR ",%" SCNx64 ",%" SCNx64 ",%" SCNxPTR, &role, &segment, &nonce, &id, &channel) != 5)
+    uint64_t words[WORDS];
+    if (!parse(text, words) || (words[ROLE] == MP__ROLE_CHILD && words[WHERE] > UINT32_MAX))
         give_up("what its parent told it makes no sense");
-    if (mp__arena_adopt((intptr_t)segment, nonce) < 0) give_up(mp_error_detail());
-    if (role == MP__ROLE_SERVER) mp__server_run((intptr_t)channel, id);
-    const struct mp__process *record = mp__process_of(id);
-    if (!record) give_up("its parent has forgotten it");
-    mp__child_receive(id, MP__CHILD_PROGRAM);
+    if (mp__arena_adopt((intptr_t)words[SEGMENT], words[NONCE]) < 0) give_up(mp_error_detail());
+    if (words[ROLE] == MP__ROLE_SERVER) mp__server_run((intptr_t)words[WHAT], words[WHERE]);
+    struct mp__process *record = mp__process_at((uint32_t)words[WHERE]);
+    if (!record || atomic_load_explicit(&record->handle, memory_order_acquire) != words[WHAT])
+        give_up("its parent has forgotten it");
+    mp__child_receive(record, words[WHAT], MP__CHILD_PROGRAM);
 }
 
 void mp_freeze_support(void)

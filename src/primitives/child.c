@@ -3,9 +3,9 @@
  * child.c - what a child does between its first and its last instruction.
  *
  * A copy of the parent (fork, fork server) leaves by _exit, so that the parent's exit handlers do not run in it. If its
- * target calls exit() the same must hold: a handler registered at the very start of the child runs after all those that the
- * child registered, and before those that it inherited; there it leaves. It has to know the exit code for that, which C
- * libraries other than glibc do not tell a handler: there the inherited ones do run after exit().
+ * target calls exit() the same must hold: a handler registered at the very start of the child runs after all those that
+ * the child registered, and before those that it inherited; there it leaves. It has to know the exit code for that,
+ * which C libraries other than glibc do not tell a handler: there the inherited ones do run after exit().
  */
 #include "primitives/child.h"
 #include "base/error.h"
@@ -39,10 +39,7 @@ static _Noreturn void leave(int code)
     mp__children_finish();
     mp_os_flush();
     struct mp__process *record = mp__family_record();
-    if (record) {
-        mp__delivery_destroy(record);
-        atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
-    }
+    if (record) atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
     mp__thread_leave();
     /* Who joins need not wait for this process to be torn down. With other threads in it, though, it is not over before
      * they are: then its server tells. */
@@ -80,12 +77,12 @@ _Noreturn void mp__child_fail(uint64_t id, int failure)
     mp_os_exit_now(1);
 }
 
-static void begin(uint64_t id, enum mp__child_kind kind)
+static void begin(struct mp__process *record, uint64_t id, enum mp__child_kind kind)
 {
     self.id = id;
     self.kind = kind;
     watched = false;
-    mp__process_enter(id);
+    mp__process_enter(record, id);
     mp__child_watch_exit();
 }
 
@@ -99,21 +96,20 @@ static void *copy(const void *args, size_t size)
     return room;
 }
 
-_Noreturn void mp__child_run(uint64_t id, enum mp__child_kind kind, mp_target target, const void *args,
-                             size_t args_size)
+_Noreturn void mp__child_run(struct mp__process *record, uint64_t id, enum mp__child_kind kind, mp_target target,
+                             const void *args, size_t args_size)
 {
-    begin(id, kind);
+    begin(record, id, kind);
     void *own = copy(args, args_size);
     if (args_size && !own) mp__child_fail(id, mp__fail(MP_ENOMEM, "no memory for the arguments"));
     mp__log(MP_LOG_INFO, "begins");
     finish(target(own));
 }
 
-_Noreturn void mp__child_receive(uint64_t id, enum mp__child_kind kind)
+_Noreturn void mp__child_receive(struct mp__process *record, uint64_t id, enum mp__child_kind kind)
 {
-    begin(id, kind);
-    struct mp__process *record = mp__process_of(id);
-    struct mp__delivery *delivery = record ? mp__delivery_of(record) : NULL;
+    begin(record, id, kind);
+    struct mp__delivery *delivery = mp__delivery_of(record);
     if (!delivery) mp__child_fail(id, mp__fail(MP_ENOMEM, "the target and its arguments could not be mapped"));
     mp__method_inherit((mp_start_method)record->default_method);
     mp__server_inherit(delivery);
@@ -126,7 +122,7 @@ _Noreturn void mp__child_receive(uint64_t id, enum mp__child_kind kind)
     size_t size = (size_t)delivery->args_size;
     void *own = copy(mp__delivery_args(delivery), size);
     if (size && !own) mp__child_fail(id, mp__fail(MP_ENOMEM, "no memory for the arguments"));
-    mp__delivery_destroy(record);
+    if (delivery->total > MP__DELIVERY_LARGE) mp__process_undeliver(record);
     mp__log(MP_LOG_INFO, "begins");
     finish(found.target(own));
 }

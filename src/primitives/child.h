@@ -17,15 +17,15 @@ enum mp__child_kind {
 };
 
 /* Be the process `id`: run the target on a copy of the arguments, and end. */
-_Noreturn void mp__child_run(uint64_t id, enum mp__child_kind kind, mp_target target, const void *args,
-                             size_t args_size);
+_Noreturn void mp__child_run(struct mp__process *record, uint64_t id, enum mp__child_kind kind, mp_target target,
+                             const void *args, size_t args_size);
 /* Be the process `id`, with target and arguments as they were delivered, and end. */
-_Noreturn void mp__child_receive(uint64_t id, enum mp__child_kind kind);
+_Noreturn void mp__child_receive(struct mp__process *record, uint64_t id, enum mp__child_kind kind);
 /* End as the process `id` without having run anything: join reports `failure`. */
 _Noreturn void mp__child_fail(uint64_t id, int failure);
 
-/* Have this process's end looked after: its children, and the word to the family. Once a process, by whoever is first to need
- * it. */
+/* Have this process's end looked after: its children, and the word to the family. Once a process, by whoever is first
+ * to need it. */
 void mp__child_watch_exit(void);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * children.c - the children of this process, and waiting for processes in general.
  *
- * A child of the operating system's own making has to be reaped by this process: by whoever of its threads notices the end
- * first, after the family was told. That order matters: as long as its record does not say that it has ended, its pid is
- * its own, and others may open it by that.
+ * A child of the operating system's own making has to be reaped by this process: by whoever of its threads notices the
+ * end first, after the family was told. That order matters: as long as its record does not say that it has ended, its
+ * pid is its own, and others may open it by that.
  */
 #include "primitives/children.h"
 #include "base/control.h"
@@ -26,17 +26,28 @@ struct mp__child {
     mp_os_process process; /* .child: to be reaped by this process */
     unsigned users;        /* threads that wait for it just now */
     bool daemon, over;
+    bool taken; /* from the pool */
 };
 
 /* Protected by `guard`: the list, in the order of starting, and all fields of its members but id and process. */
 static struct mp__local_lock guard;
-static struct mp__child *first, **last = &first;
+static struct mp__child *first, **last; /* last: NULL if there is none */
+/* The first few: in pages that are written to anyway, since after a fork each more has to be copied. */
+static struct mp__child pool[16];
 static struct mp__child *forgotten; /* of this process's original, kept so that no leak checker stumbles over them */
 
 /* ---- the list -------------------------------------------------------------------------------------------------- */
 
 struct mp__child *mp__child_prepare(void)
 {
+    mp__local_acquire(&guard);
+    for (size_t i = 0; i < sizeof pool / sizeof *pool; i++) {
+        if (pool[i].taken) continue;
+        pool[i] = (struct mp__child){.taken = true};
+        mp__local_release(&guard);
+        return &pool[i];
+    }
+    mp__local_release(&guard);
     struct mp__child *child = calloc(1, sizeof *child);
     if (!child) (void)mp__fail(MP_ENOMEM, "mp_process_start: no memory for another child");
     return child;
@@ -44,7 +55,13 @@ struct mp__child *mp__child_prepare(void)
 
 void mp__child_cancel(struct mp__child *child)
 {
-    free(child);
+    if (!child->taken) {
+        free(child);
+        return;
+    }
+    mp__local_acquire(&guard);
+    child->taken = false;
+    mp__local_release(&guard);
 }
 
 void mp__child_add(struct mp__child *child, uint64_t id, const mp_os_process *process, bool daemon)
@@ -53,7 +70,7 @@ void mp__child_add(struct mp__child *child, uint64_t id, const mp_os_process *pr
     child->process = *process;
     child->daemon = daemon;
     mp__local_acquire(&guard);
-    *last = child;
+    *(last ? last : &first) = child;
     last = &child->next;
     mp__local_release(&guard);
 }
@@ -62,8 +79,10 @@ void mp__children_forget(void)
 {
     mp__local_release(&guard);
     if (first) forgotten = first;
+    for (size_t i = 0; i < sizeof pool / sizeof *pool; i++)
+        if (pool[i].taken) pool[i].taken = false;
     first = NULL;
-    last = &first;
+    last = NULL;
 }
 
 static struct mp__child *hold(uint64_t id)
@@ -91,7 +110,7 @@ static void drop(struct mp__child *child, bool over)
     mp__local_release(&guard);
     if (!gone) return;
     mp_os_process_release(&child->process);
-    free(child);
+    mp__child_cancel(child);
 }
 
 /* ---- how a process ended --------------------------------------------------------------------------------------- */
@@ -137,6 +156,18 @@ static void await_status(uint64_t id, struct mp__process *record, const mp_os_en
     (void)mp__process_end(id, ending_of(record, ending));
 }
 
+/* Open it by its pid. As long as its record does not say that it has ended, that has not been given to another process;
+ * unless somebody else than libmp has reaped it, hence the birth, which who comes first writes down. */
+static int open_other(struct mp__process *record, int64_t pid, mp_os_process *process)
+{
+    uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
+    int error = mp_os_process_open(process, pid, birth);
+    if (!error && !birth && !ended(record))
+        (void)atomic_compare_exchange_strong_explicit(&record->birth, &birth, process->birth, memory_order_release,
+                                                      memory_order_relaxed);
+    return error;
+}
+
 /* Somebody else's. Its record says when it has ended, and the system does if nobody is left who would write that. */
 static int await_other(uint64_t id, struct mp__process *record, int64_t deadline)
 {
@@ -157,10 +188,9 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             mp_os_sleep(MS / 10);
             error = mp_os_etimedout;
         } else if (!open) {
-            error = mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire));
+            error = open_other(record, pid, &process);
             open = !error;
         }
-        /* As long as the record does not say so the pid has not been given to another process. */
         if (open && ended(record)) continue;
         if (open && !error) error = mp_os_process_wait(&process, told ? 0 : deadline, &ending);
         if (!error || error == mp_os_egone) {
@@ -201,6 +231,7 @@ int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
     else if (!ended(record))
         result = await_other(id, record, deadline);
     *ending = ended(record);
+    if (*ending) mp__process_undeliver(record); /* one that told its end itself has left that to others */
     if (child) drop(child, result == 0);
     if (result < 0) return result;
     return *ending && mp__process_of(id) ? 0 : MP_EBADHANDLE;
@@ -211,8 +242,7 @@ static int signal_other(struct mp__process *record, enum mp_os_signal signal)
     int64_t pid = 0;
     while (!ended(record) && !(pid = atomic_load_explicit(&record->pid, memory_order_acquire))) mp_os_sleep(MS / 10);
     mp_os_process process;
-    int error = pid ? mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire))
-                    : mp_os_egone;
+    int error = pid ? open_other(record, pid, &process) : mp_os_egone;
     if (error) return error;
     error = ended(record) ? mp_os_egone : mp_os_process_signal(&process, signal);
     mp_os_process_release(&process);
@@ -306,6 +336,7 @@ static bool await_all(bool daemons_only, int64_t deadline)
 
 void mp__children_finish(void)
 {
+    if (!child_at(0, NULL)) return;
     signal_all(true, MP_OS_TERMINATE);
     if (!await_all(true, mp_os_now() + DAEMON_GRACE)) {
         signal_all(true, MP_OS_KILL);

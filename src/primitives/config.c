@@ -11,6 +11,8 @@
 #include "primitives/local.h"
 #include "primitives/start.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef MP_VERSION
@@ -85,11 +87,16 @@ bool mp__method_available(mp_start_method method)
 const char *mp_start_method_name(mp_start_method method)
 {
     switch (method) {
-    case MP_DEFAULT: return "default";
-    case MP_FORK: return "fork";
-    case MP_SPAWN: return "spawn";
-    case MP_FORKSERVER: return "forkserver";
-    default: return "?";
+    case MP_DEFAULT:
+        return "default";
+    case MP_FORK:
+        return "fork";
+    case MP_SPAWN:
+        return "spawn";
+    case MP_FORKSERVER:
+        return "forkserver";
+    default:
+        return "?";
     }
 }
 
@@ -118,18 +125,22 @@ mp_start_method mp_get_start_method(void)
 /* ---- the program ----------------------------------------------------------------------------------------------- */
 
 static struct mp__local_lock executable_lock;
-static char executable[MP_OS_PATH_MAX];
+static char *executable; /* NULL: this one */
 
 int mp_set_executable(const char *path)
 {
-    if (path && (!*path || strlen(path) >= sizeof executable))
+    if (path && (!*path || strlen(path) >= MP_OS_PATH_MAX))
         return mp__fail(MP_EINVAL, "mp_set_executable: the path is empty or longer than %d bytes", MP_OS_PATH_MAX - 1);
     int error = path ? mp_os_executable_check(path) : 0;
     if (error) return mp__fail_os(error, "mp_set_executable: %s", path);
+    char *copy = path ? malloc(strlen(path) + 1) : NULL;
+    if (path && !copy) return mp__fail(MP_ENOMEM, "mp_set_executable: no memory");
+    if (copy) memcpy(copy, path, strlen(path) + 1);
     mp__local_acquire(&executable_lock);
-    memset(executable, 0, sizeof executable);
-    if (path) memcpy(executable, path, strlen(path));
+    char *old = executable;
+    executable = copy;
     mp__local_release(&executable_lock);
+    free(old);
     mp__server_renew();
     return 0;
 }
@@ -137,7 +148,7 @@ int mp_set_executable(const char *path)
 void mp__executable_get(char *path, size_t size)
 {
     mp__local_acquire(&executable_lock);
-    memcpy(path, executable, size < sizeof executable ? size : sizeof executable);
+    (void)snprintf(path, size, "%s", executable ? executable : "");
     mp__local_release(&executable_lock);
 }
 

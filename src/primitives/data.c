@@ -43,8 +43,9 @@ int mp__data_create(const char *call, enum mp__type type, uint64_t size, uint64_
     int result = mp__arena_join();
     if (result < 0) return result;
     if (size > mp__heap_limit())
-        return mp__fail(MP_EINVAL, "%s: %" PRIu64 " bytes are more than the arena can have (%" PRIu64 "); see mp_configure",
-                        call, size, mp__heap_limit());
+        return mp__fail(MP_EINVAL,
+                        "%s: %" PRIu64 " bytes are more than the arena can have (%" PRIu64 "); see mp_configure", call,
+                        size, mp__heap_limit());
     struct mp__data data = {.size = size, .item_size = item_size};
     result = lock_choose(call, type, options, &data);
     if (result < 0) return result;

@@ -16,7 +16,8 @@ struct mp__data {
     bool own_lock;
 };
 
-/* Create one of that type; `call` names the public function in errors. 0 and *id, or MP_EINVAL, MP_ENOMEM, MP_ELIMIT. */
+/* Create one of that type; `call` names the public function in errors. 0 and *id, or MP_EINVAL, MP_ENOMEM, MP_ELIMIT.
+ */
 int mp__data_create(const char *call, enum mp__type type, uint64_t size, uint64_t item_size,
                     const mp_shared_options *options, uint64_t *id);
 /* Read it; false (and a detail) if the id names none of that type. */

@@ -26,7 +26,8 @@ int mp__delivery_create(struct mp__process *record, const mp_os_module *target, 
     delivery.total = delivery.args_offset + args_size;
     uint64_t offset;
     if (args_size > mp__heap_limit() || mp__heap_alloc(delivery.total, 1, &offset) < 0)
-        return mp__fail(MP_ENOMEM, "mp_process_start: the arena or the machine has no %" PRIu64 " bytes for the arguments",
+        return mp__fail(MP_ENOMEM,
+                        "mp_process_start: the arena or the machine has no %" PRIu64 " bytes for the arguments",
                         (uint64_t)args_size);
     char *block = mp__heap_at(offset, delivery.total);
     if (!block) {
@@ -47,10 +48,4 @@ struct mp__delivery *mp__delivery_of(struct mp__process *record)
     uint64_t offset = atomic_load_explicit(&record->delivery, memory_order_acquire); /* V1 */
     struct mp__delivery *delivery = offset ? mp__heap_at(offset, sizeof *delivery - MP_OS_PATH_MAX) : NULL;
     return delivery ? mp__heap_at(offset, delivery->total) : NULL;
-}
-
-void mp__delivery_destroy(struct mp__process *record)
-{
-    uint64_t offset = atomic_exchange_explicit(&record->delivery, 0, memory_order_acq_rel);
-    if (offset) mp__heap_free(offset);
 }

@@ -3,6 +3,7 @@
  * die.c - MP_CHECK, and the end of a process over a failure that nobody handles.
  */
 #include "primitives/die.h"
+#include "base/error.h"
 #include "base/family.h"
 #include "os/os.h"
 #include "primitives/children.h"
@@ -25,12 +26,13 @@ _Noreturn void mp__die(const char *file, int line, const char *call, int result,
 
 int mp_check(int result, const char *call, const char *file, int line)
 {
-    if (result < 0) mp__die(file, line, call, result, mp_error_detail());
+    /* The result may be the caller's own, long after a failure that was dealt with. */
+    if (result < 0) mp__die(file, line, call, result, result == mp__fail_code() ? mp_error_detail() : NULL);
     return result;
 }
 
 void *mp_check_data(void *data, const char *call, const char *file, int line)
 {
-    if (!data) mp__die(file, line, call, MP_EBADHANDLE, mp_error_detail());
+    if (!data) mp__die(file, line, call, mp__fail_code(), mp_error_detail());
     return data;
 }

@@ -15,23 +15,27 @@ int mp__funcref_make(const char *call, const char *what, const void *function, m
                         "another process; use a function of the program or of a shared library, or fork",
                         call, what, function);
     if (error == mp_os_enotsup)
-        return mp__fail(MP_ENOTSUP, "%s: %s can not be found again: the program was started by a dynamic linker on its "
-                                    "command line; start the program itself",
+        return mp__fail(MP_ENOTSUP,
+                        "%s: %s can not be found again: the program was started by a dynamic linker on its "
+                        "command line; start the program itself",
                         call, what);
     if (error) return mp__fail_os(error, "%s: the module of %s could not be looked up", call, what);
 
     char executable[MP_OS_PATH_MAX];
     mp__executable_get(executable, sizeof executable);
     if (module->program && executable[0])
-        return mp__fail(MP_ENOTARGET, "%s: %s lies in this program, and mp_set_executable() chose another: put it into a "
-                                      "shared library",
+        return mp__fail(MP_ENOTARGET,
+                        "%s: %s lies in this program, and mp_set_executable() chose another: put it into a "
+                        "shared library",
                         call, what);
     if (module->program) return 0;
     error = mp_os_module_fresh(module);
     if (error == mp_os_egone)
-        return mp__fail(MP_ESTALE, "%s: %.300s is not the build of it that is loaded here any more: start the program anew",
-                        call, module->path);
-    if (error) return mp__fail_os(error, "%s: %.300s could not be compared with what is loaded here", call, module->path);
+        return mp__fail(MP_ESTALE,
+                        "%s: %.300s is not the build of it that is loaded here any more: start the program anew", call,
+                        module->path);
+    if (error)
+        return mp__fail_os(error, "%s: %.300s could not be compared with what is loaded here", call, module->path);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * local.h - a lock among the threads of this process, for a few instructions at a time. It costs nothing to create, and a
- * copy made by fork can reset it.
+ * local.h - a lock among the threads of this process, for a few instructions at a time. It costs nothing to create, and
+ * a copy made by fork can reset it.
  */
 #ifndef MP_PRIMITIVES_LOCAL_H
 #define MP_PRIMITIVES_LOCAL_H

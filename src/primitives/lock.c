@@ -35,21 +35,31 @@ static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t tim
     return result;
 }
 
+/* Acquire and release first try what is usual: the lock is free, or this thread's and nobody sleeps. Then the
+ * compare-and-swap is the check of the handle, too. */
 int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
 {
-    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
+    if (control && mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) return 0;
+    control = mp__control_of(lock.id, MP__LOCK);
     if (!control) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
-    if (mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) return 0;
     return acquire_slowly(lock, control, timeout_ms);
 }
 
-int mp_lock_release(mp_lock lock)
+static int release_slowly(mp_lock lock)
 {
     struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
     int result = control ? mp__lockword_release(&control->state, free_state(lock.id), 0) : MP_EBADHANDLE;
     if (result == 0) return 0;
     if (result == MP_EOVERFLOW) return mp__fail(result, "mp_lock_release: lock \"%s\" is not held", control->name);
     return mp__fail_handle("mp_lock_release", lock.id, "lock");
+}
+
+int mp_lock_release(mp_lock lock)
+{
+    struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
+    if (control && mp__self.owner && mp__lockword_free(&control->state, free_state(lock.id), mp__self.owner)) return 0;
+    return release_slowly(lock);
 }
 
 int mp_lock_locked(mp_lock lock)

@@ -33,9 +33,11 @@ static int outcome(const char *call, mp_process process, uint64_t ending, int *c
     }
     const char *name = mp_process_name(process);
     if (value == MP_ESYSTEM)
-        return mp__fail(value, "%s: process \"%s\" has ended, and something else than libmp reaped it: how it ended is lost",
+        return mp__fail(value,
+                        "%s: process \"%s\" has ended, and something else than libmp reaped it: how it ended is lost",
                         call, name ? name : "?");
-    return mp__fail(value, "%s: process \"%s\" could not run its target: %s", call, name ? name : "?", mp_strerror(value));
+    return mp__fail(value, "%s: process \"%s\" could not run its target: %s", call, name ? name : "?",
+                    mp_strerror(value));
 }
 
 /* MP_EEXIT, with the whole story. */
@@ -46,7 +48,8 @@ static int plain_exit(const char *call, mp_process process, int code)
     int64_t pid = mp_process_pid(process);
     if (!name) name = "?";
     if (code < 0 && code > -128)
-        return mp__fail(MP_EEXIT, "%s: process \"%s\" (pid %" PRId64 ") was killed by signal %d", call, name, pid, -code);
+        return mp__fail(MP_EEXIT, "%s: process \"%s\" (pid %" PRId64 ") was killed by signal %d", call, name, pid,
+                        -code);
     if (code <= MP_EINVAL && code >= MP_ESYSTEM)
         return mp__fail(MP_EEXIT, "%s: process \"%s\" (pid %" PRId64 ") ended with %s", call, name, pid,
                         mp_error_name(code));
@@ -66,7 +69,7 @@ static int join_until(const char *call, mp_process process, int64_t deadline, in
 
 int mp_process_join(mp_process process, int *exit_code, int64_t timeout_ms)
 {
-    int code;
+    int code = 0;
     int result = join_until("mp_process_join", process, mp__deadline(timeout_ms), &code);
     if (result == MP_ETIMEDOUT) {
         const char *name = mp_process_name(process);
@@ -85,7 +88,7 @@ static int join_all_plain(const mp_process *processes, size_t count, int64_t dea
     for (int64_t slice = MS;; slice = slice < 16 * MS ? 2 * slice : slice) {
         const mp_process *running = NULL;
         for (size_t i = 0; i < count; i++) {
-            int code, result = join_until(call, processes[i], 0, &code);
+            int code = 0, result = join_until(call, processes[i], 0, &code);
             if (result == 0) result = plain_exit(call, processes[i], code);
             if (result < 0 && result != MP_ETIMEDOUT) return result;
             if (result < 0) running = &processes[i];
@@ -134,7 +137,7 @@ int mp_process_exitcode(mp_process process, int *exit_code)
     int alive = mp_process_is_alive(process);
     if (alive < 0) return alive == MP_EBADHANDLE ? bad_handle("mp_process_exitcode", process) : alive;
     if (alive) return mp__fail(MP_EBUSY, "mp_process_exitcode: the process runs");
-    int code, result = join_until("mp_process_exitcode", process, 0, &code);
+    int code = 0, result = join_until("mp_process_exitcode", process, 0, &code);
     if (result == 0) *exit_code = code;
     return result;
 }

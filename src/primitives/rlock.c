@@ -2,8 +2,8 @@
  *
  * rlock.c - RLock: a lock word that knows its thread.
  *
- * The word's owner is the index of a thread record, which another thread may have had before: `holder`, the stamp of the
- * thread that took it, tells them apart. holder and depth are written by the owner only, while it owns the word.
+ * The word's owner is the index of a thread record, which another thread may have had before: `holder`, the stamp of
+ * the thread that took it, tells them apart. holder and depth are written by the owner only, while it owns the word.
  */
 #include "primitives/rlock.h"
 #include "base/control.h"

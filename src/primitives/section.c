@@ -20,7 +20,8 @@ static uint64_t lock_of(uint64_t id)
         struct mp__data data;
         if (!mp__control_of(id, with_lock[i])) continue;
         if (!mp__data_read("MP_WITH_LOCK", id, with_lock[i], &data)) return 0;
-        if (!data.lock) (void)mp__fail(MP_EINVAL, "MP_WITH_LOCK: the %s is raw, it has no lock", mp__type_name(with_lock[i]));
+        if (!data.lock)
+            (void)mp__fail(MP_EINVAL, "MP_WITH_LOCK: the %s is raw, it has no lock", mp__type_name(with_lock[i]));
         return data.lock;
     }
     (void)mp__fail_handle("MP_WITH_LOCK", id, "lock");

@@ -61,15 +61,7 @@ static int check(struct mp__start *start, mp_start_method method)
     if (result == 0) result = check_name(start->options->name);
     if (result == 0) result = check_environment(start->options->environment);
     if (result == 0) result = check_place(start->options);
-    if (result < 0 || method == MP_FORK) return result;
-
-    union {
-        mp_target target;
-        const void *address;
-    } function = {.target = start->target};
-    result = mp__bootstrap_check("mp_process_start");
-    return result < 0 ? result
-                      : mp__funcref_make("mp_process_start", "target", function.address, &start->module);
+    return result;
 }
 
 /* This process turns out to be a copy of what it was. */
@@ -83,9 +75,12 @@ static int by_method(struct mp__start *start, mp_start_method method, mp_os_proc
 {
     mp_os_flush();
     switch (method) {
-    case MP_FORK: return mp__start_fork(start, process);
-    case MP_SPAWN: return mp__start_spawn(start, process);
-    default: return mp__start_forkserver(start, process);
+    case MP_FORK:
+        return mp__start_fork(start, process);
+    case MP_SPAWN:
+        return mp__start_spawn(start, process);
+    default:
+        return mp__start_forkserver(start, process);
     }
 }
 
@@ -103,6 +98,55 @@ static int run(struct mp__start *start, mp_start_method method)
     return result;
 }
 
+/* What concerns all methods; the target has been described where that is needed. */
+static int begin(struct mp__start *start, mp_start_method method, mp_process *process)
+{
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    mp__family_on_fork(forked);
+    mp__child_watch_exit();
+    mp__children_tidy();
+
+    result = mp__process_create(start->options->name, start->options->daemon ? MP__DAEMON : 0, (uint32_t)method,
+                                (uint32_t)mp_get_start_method(), &start->id);
+    if (result < 0) return result;
+    start->record = mp__process_of(start->id);
+    start->launch = (mp_os_launch){.environment = start->options->environment,
+                                   .working_directory = start->options->working_directory,
+                                   .keep = start->options->keep,
+                                   .keep_count = start->options->keep_count,
+                                   .segment = &mp__arena.segment,
+                                   .channel = MP_OS_NO_HANDLE};
+    result = run(start, method);
+    if (result < 0) {
+        mp__process_undeliver(start->record);
+        (void)mp__process_remove(start->id);
+        return result;
+    }
+    mp__log(MP_LOG_INFO, "%s started by %s", start->record->name, mp_start_method_name(method));
+    if (process)
+        process->id = start->id;
+    else
+        mp__process_unname(start->id);
+    return 0;
+}
+
+/* Apart, so that a fork does not have its large module description on the stack, which the child would have to copy. */
+static __attribute__((noinline)) int begin_elsewhere(struct mp__start *start, mp_start_method method,
+                                                     mp_process *process)
+{
+    mp_os_module module;
+    union {
+        mp_target target;
+        const void *address;
+    } function = {.target = start->target};
+    int result = mp__bootstrap_check("mp_process_start");
+    if (result == 0) result = mp__funcref_make("mp_process_start", "target", function.address, &module);
+    if (result < 0) return result;
+    start->module = &module;
+    return begin(start, method, process);
+}
+
 int mp_process_start(mp_process *process, mp_target target, const void *args, size_t args_size,
                      const mp_process_options *options)
 {
@@ -111,32 +155,6 @@ int mp_process_start(mp_process *process, mp_target target, const void *args, si
         .target = target, .args = args, .args_size = args_size, .options = options ? options : &defaults};
     mp_start_method method = start.options->method == MP_DEFAULT ? mp_get_start_method() : start.options->method;
     int result = check(&start, method);
-    if (result == 0) result = mp__thread_join();
     if (result < 0) return result;
-    mp__family_on_fork(forked);
-    mp__child_watch_exit();
-    mp__children_tidy();
-
-    result = mp__process_create(start.options->name, start.options->daemon ? MP__DAEMON : 0, (uint32_t)method,
-                                (uint32_t)mp_get_start_method(), &start.id);
-    if (result < 0) return result;
-    start.record = mp__process_of(start.id);
-    start.launch = (mp_os_launch){.environment = start.options->environment,
-                                  .working_directory = start.options->working_directory,
-                                  .keep = start.options->keep,
-                                  .keep_count = start.options->keep_count,
-                                  .segment = &mp__arena.segment,
-                                  .channel = MP_OS_NO_HANDLE};
-    result = run(&start, method);
-    if (result < 0) {
-        mp__delivery_destroy(start.record);
-        (void)mp__process_remove(start.id);
-        return result;
-    }
-    mp__log(MP_LOG_INFO, "%s started by %s", start.record->name, mp_start_method_name(method));
-    if (process)
-        process->id = start.id;
-    else
-        mp__process_unname(start.id);
-    return 0;
+    return method == MP_FORK ? begin(&start, method, process) : begin_elsewhere(&start, method, process);
 }

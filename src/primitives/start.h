@@ -17,7 +17,7 @@ struct mp__start {
     const void *args;
     size_t args_size;
     const mp_process_options *options; /* never NULL */
-    mp_os_module module;               /* of the target; not for fork */
+    mp_os_module *module;              /* of the target; NULL for fork */
     mp_os_launch launch;               /* from the options */
 };
 
@@ -31,16 +31,21 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process);
 /* 0, or MP_ENOFREEZE, MP_EPERM: this program can not be started as a child. */
 int mp__bootstrap_check(const char *call);
 
-/* What a launched program is told: to be the process `id`, or the fork server with that end of the channel, whose preload
- * function the block at `id` describes (0: none). Written as "NAME=value". */
-enum mp__role { MP__ROLE_CHILD, MP__ROLE_SERVER };
+/* What a launched program is told: to be a child, the process whose record is in slot `where`; or the fork server with
+ * `what` as its end of the channel, whose preload function the block at `where` describes (0: none). */
+enum mp__role {
+    MP__ROLE_CHILD,
+    MP__ROLE_SERVER
+};
 #define MP__BOOTSTRAP_SIZE 128
-void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t id, intptr_t channel);
+/* Write that as "NAME=value"; for a child, `what` is its id. */
+void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t where, uint64_t what);
 
 /* Launch, with a check that the arena can be handed over. 0 or a libmp error. */
 int mp__launch(const mp_os_launch *launch, const char *who, mp_os_process *process);
 
-/* ---- start_forkserver.c ------------------------------------------------------------------------------------------- */
+/* ---- start_forkserver.c -------------------------------------------------------------------------------------------
+ */
 
 /* This process's way to its fork server, to be passed on to a child; MP_OS_NO_HANDLE if it has none. */
 intptr_t mp__server_channel(void);

@@ -15,7 +15,7 @@ static _Noreturn void child(const struct mp__start *start)
     if (!error) error = mp_os_change_environment(options->environment);
     if (!error) error = mp_os_stdin_null();
     if (error) mp__child_fail(start->id, mp__fail_os(error, "working directory, environment, or standard input"));
-    mp__child_run(start->id, MP__CHILD_COPY, start->target, start->args, start->args_size);
+    mp__child_run(start->record, start->id, MP__CHILD_COPY, start->target, start->args, start->args_size);
 }
 
 int mp__start_fork(struct mp__start *start, mp_os_process *process)
@@ -23,6 +23,6 @@ int mp__start_fork(struct mp__start *start, mp_os_process *process)
     int error = mp_os_fork(process);
     if (error) return mp__fail_os(error, "mp_process_start: fork");
     if (process->pid == MP_OS_IN_CHILD) child(start);
-    atomic_store_explicit(&start->record->pid, process->pid, memory_order_release);
+    mp__process_born(start->record, process);
     return 0;
 }

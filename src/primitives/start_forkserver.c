@@ -3,16 +3,16 @@
  * start_forkserver.c - the fork server, its clients' side and its own.
  *
  * The server is this program, launched anew and kept small. A client writes target, arguments and its setting into the
- * arena and sends the child's id, with the descriptors that the child shall inherit. The server forks; the child tells the
- * family itself when it has ended, or the server does, which reaps it. All processes of a family that descend from who
- * launched a server use it: its channel goes with every start. When the last of them is gone the server ends.
+ * arena and sends the child's id, with the descriptors that the child shall inherit. The server forks; the child tells
+ * the family itself when it has ended, or the server does, which reaps it. All processes of a family that descend from
+ * who launched a server use it: its channel goes with every start. When the last of them is gone the server ends.
  *
  * A request is answered in the child's record:
  *
- *     started   NEW or WAITED -> FORKED    by the server or the child, whoever is first. If `ending` says FAILED and there is
- *                                          no pid, the server could not
- *               NEW or WAITED -> VOID      by the client, who has seen that the server is dead, and asks another one, for
- *                                          another record: should a child have come of it yet, it ends at once
+ *     started   NEW or WAITED -> FORKED    by the child, once it has become what the client asked for; or by the server,
+ *                                          if it could not fork: `ending` says FAILED then, and there is no pid
+ *               NEW or WAITED -> VOID      by the client, who has seen that the server is dead, and asks another one,
+ *                                          for another record: should a child have come of it yet, it ends at once
  */
 #include "base/arena.h"
 #include "base/deadline.h"
@@ -111,9 +111,8 @@ static int launch_server(uint64_t privileges, uint64_t generation)
         return mp__fail_os(error, "mp_process_start: a channel to a fork server");
     }
     char bootstrap[MP__BOOTSTRAP_SIZE];
-    mp__bootstrap_write(bootstrap, MP__ROLE_SERVER, offset, door);
-    mp_os_launch launch = {
-        .bootstrap = bootstrap, .segment = &mp__arena.segment, .channel = door, .detached = true};
+    mp__bootstrap_write(bootstrap, MP__ROLE_SERVER, offset, (uint64_t)door);
+    mp_os_launch launch = {.bootstrap = bootstrap, .segment = &mp__arena.segment, .channel = door, .detached = true};
     mp_os_process process;
     result = mp__launch(&launch, "mp_process_start: the fork server", &process);
     mp_os_channel_close(door);
@@ -183,14 +182,12 @@ void mp__server_forked(void)
 /* 0: forked. MP_EPEERDEAD: the server is dead, and nothing will come of it. Else why it could not be. */
 static int await_fork(struct mp__process *record, intptr_t channel)
 {
-    struct mp__spin spin = mp__spin_begin();
-    for (;;) {
+    for (;;) { /* no spinning: the server may want this CPU */
         uint32_t started = atomic_load_explicit(&record->started, memory_order_acquire); /* F1 */
         if (started == MP__START_FORKED) break;
-        if (mp__spin_again(&spin)) continue;
-        if (started == MP__START_NEW && !atomic_compare_exchange_strong_explicit(&record->started, &started,
-                                                                                 MP__START_WAITED, memory_order_acquire,
-                                                                                 memory_order_acquire))
+        if (started == MP__START_NEW &&
+            !atomic_compare_exchange_strong_explicit(&record->started, &started, MP__START_WAITED, memory_order_acquire,
+                                                     memory_order_acquire))
             continue;
         int slept = mp__park_sleep(&record->started, MP__START_WAITED, mp_os_now() + SLICE);
         if (slept != MP_ETIMEDOUT || mp_os_channel_alive(channel) == 0) continue;
@@ -206,16 +203,20 @@ static int await_fork(struct mp__process *record, intptr_t channel)
 
 static int deliver(struct mp__start *start)
 {
-    size_t size = mp_os_setting_pack(NULL, 0, &start->launch) + 256; /* it may grow a little meanwhile */
-    void *room;
+    char local[8192]; /* most settings fit, and need not be packed twice */
+    size_t size = mp_os_setting_pack(local, sizeof local, &start->launch);
     for (;;) {
-        int result =
-            mp__delivery_create(start->record, &start->module, start->args, start->args_size, size, &room);
+        void *room;
+        int result = mp__delivery_create(start->record, start->module, start->args, start->args_size, size, &room);
         if (result < 0) return result;
+        if (size <= sizeof local) {
+            memcpy(room, local, size);
+            break;
+        }
         size_t needed = mp_os_setting_pack(room, size, &start->launch);
         if (needed <= size) break;
-        mp__delivery_destroy(start->record);
-        size = needed + 4096;
+        mp__process_undeliver(start->record); /* it has grown meanwhile */
+        size = needed;
     }
     mp__server_hand_on(mp__delivery_of(start->record), start->launch.channel);
     return 0;
@@ -238,7 +239,8 @@ static int request(struct mp__start *start)
     if (result == MP_EINIT)
         return mp__fail(result, "mp_process_start: the preload function of the fork server did not return 0");
     if (result < 0 && result != MP_EPEERDEAD)
-        return mp__fail(result, "mp_process_start: the fork server could not start the process: %s", mp_strerror(result));
+        return mp__fail(result, "mp_process_start: the fork server could not start the process: %s",
+                        mp_strerror(result));
     return result;
 }
 
@@ -249,7 +251,7 @@ static int begin_again(struct mp__start *start)
     const struct mp__process *old = start->record;
     int result = mp__process_create(old->name, atomic_load(&old->flags), old->method, old->default_method, &id);
     if (result < 0) return result;
-    mp__delivery_destroy(start->record);
+    mp__process_undeliver(start->record);
     (void)mp__process_remove(start->id);
     start->id = id;
     start->record = mp__process_of(id);
@@ -263,11 +265,13 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
         result = begin_again(start);
         if (result == 0) result = request(start);
     }
-    if (result == MP_EPEERDEAD) return mp__fail(MP_ESYSTEM, "mp_process_start: fork servers die as soon as they are asked");
+    if (result == MP_EPEERDEAD)
+        return mp__fail(MP_ESYSTEM, "mp_process_start: fork servers die as soon as they are asked");
     if (result < 0) return result;
     *process = (mp_os_process){.pid = atomic_load_explicit(&start->record->pid, memory_order_acquire),
                                .handle = MP_OS_NO_HANDLE,
                                .child = false};
+    mp__process_born(start->record, process);
     return 0;
 }
 
@@ -334,24 +338,26 @@ static void refuse(uint64_t id, int failure)
 
 static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_os_baggage *baggage)
 {
+    const struct mp__delivery *delivery = mp__delivery_of(record);
+    int error = mp_os_setting_apply(baggage, mp__delivery_setting(delivery), (size_t)delivery->setting_size,
+                                    &mp__arena.segment, (intptr_t)delivery->channel);
+    if (error) {
+        refuse(id, mp_os_error_code(error));
+        mp_os_exit_now(1);
+    }
     atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
     if (!answer(record)) mp_os_exit_now(1); /* void */
-    const struct mp__delivery *delivery = mp__delivery_of(record);
-    if (!delivery) mp__child_fail(id, mp__fail(MP_ENOMEM, "what the parent passes on could not be mapped"));
-    intptr_t channel = (intptr_t)delivery->channel;
-    int error = mp_os_setting_apply(baggage, mp__delivery_setting(delivery), (size_t)delivery->setting_size,
-                                    &mp__arena.segment, channel);
-    if (error) mp__child_fail(id, mp__fail_os(error, "what the parent passes on could not be taken over"));
-    mp__child_receive(id, MP__CHILD_SERVED);
+    mp__child_receive(record, id, MP__CHILD_SERVED);
 }
 
-/* Only the child writes its pid and answers: it may have ended, and its record be another's, by the time that its server
- * comes to that. */
+/* Only the child writes its pid and answers: it may have ended, and its record be another's, by the time that its
+ * server comes to that. */
 static void serve(uint64_t id, mp_os_baggage *baggage)
 {
     struct mp__process *record = mp__process_of(id);
     mp_os_process process;
-    int failure = served_room() ? 0 : MP_ENOMEM;
+    /* Mapped here, so that the child need not. */
+    int failure = served_room() && (!record || mp__delivery_of(record)) ? 0 : MP_ENOMEM;
     if (record && failure == 0) {
         int error = mp_os_fork(&process);
         if (!error && process.pid == MP_OS_IN_CHILD) served_child(id, record, baggage);

@@ -9,15 +9,15 @@
 
 int mp__start_spawn(struct mp__start *start, mp_os_process *process)
 {
-    int result = mp__delivery_create(start->record, &start->module, start->args, start->args_size, 0, NULL);
+    int result = mp__delivery_create(start->record, start->module, start->args, start->args_size, 0, NULL);
     if (result < 0) return result;
     char bootstrap[MP__BOOTSTRAP_SIZE];
     start->launch.channel = mp__server_channel();
     mp__server_hand_on(mp__delivery_of(start->record), start->launch.channel);
     start->launch.bootstrap = bootstrap;
-    mp__bootstrap_write(bootstrap, MP__ROLE_CHILD, start->id, start->launch.channel);
+    mp__bootstrap_write(bootstrap, MP__ROLE_CHILD, mp__process_slot(start->record), start->id);
     result = mp__launch(&start->launch, "mp_process_start", process);
     if (result < 0) return result;
-    atomic_store_explicit(&start->record->pid, process->pid, memory_order_release);
+    mp__process_born(start->record, process);
     return 0;
 }

@@ -46,18 +46,16 @@ int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
-    ends[0] = mp_os__descriptor_raise(ends[0]);
-    int error = ends[0] < 0 ? errno : 0;
-    ends[1] = mp_os__descriptor_raise(ends[1]);
-    if (error == 0 && ends[1] < 0) error = errno;
-    if (error == 0) error = mp_os__descriptor_identify(ends[1], identity);
-    if (error == 0) {
-        *server = ends[0], *client = ends[1];
-        return 0;
+    int error = mp_os__descriptors_raise(ends);
+    if (error != 0) return error;
+    error = mp_os__descriptor_identify(ends[1], identity);
+    if (error != 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return error;
     }
-    for (int i = 0; i < 2; i++)
-        if (ends[i] >= 0) close(ends[i]);
-    return error;
+    *server = ends[0], *client = ends[1];
+    return 0;
 }
 
 int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
@@ -211,12 +209,17 @@ static int take_message(int server, uint64_t *tag, mp_os_baggage *baggage)
     return 0;
 }
 
+/* Told first, reaped then: as long as nobody has been told, the pid is still its own. */
 static void reap_all(void (*ended)(int64_t pid, int code))
 {
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
-        if (pid > 0) ended(pid, mp_os__status_code(status));
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        int status, failed = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+        if (failed && errno == EINTR) continue;
+        if (failed || info.si_pid == 0) return;
+        ended(info.si_pid, info.si_code == CLD_EXITED ? info.si_status : -info.si_status);
+        while (waitpid(info.si_pid, &status, WNOHANG) < 0 && errno == EINTR) {}
+    }
 }
 
 static void wake_up(int number)

@@ -38,11 +38,7 @@ int mp_os__descriptor_inherited(int fd, bool inherited)
 
 int mp_os__descriptor_raise(int fd)
 {
-    if (fd < 0) return -1;
-    if (fd > STDERR_FILENO) {
-        if (mp_os__descriptor_inherited(fd, false) == 0) return fd;
-        return -1;
-    }
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
     int raised = fcntl(fd, F_DUPFD_CLOEXEC, 10);
     int saved = errno;
     close(fd);
@@ -55,19 +51,24 @@ int mp_os__pipe(int ends[2])
     int made[2];
 #if defined(__APPLE__)
     if (pipe(made) != 0) return errno;
+    for (int i = 0; i < 2; i++) fcntl(made[i], F_SETFD, FD_CLOEXEC);
 #else
     if (pipe2(made, O_CLOEXEC) != 0) return errno;
 #endif
-    made[0] = mp_os__descriptor_raise(made[0]);
-    int error = made[0] < 0 ? errno : 0;
-    made[1] = mp_os__descriptor_raise(made[1]);
-    if (error == 0 && made[1] < 0) error = errno;
-    if (error == 0) {
-        ends[0] = made[0], ends[1] = made[1];
-        return 0;
+    int error = mp_os__descriptors_raise(made);
+    if (error == 0) ends[0] = made[0], ends[1] = made[1];
+    return error;
+}
+
+int mp_os__descriptors_raise(int two[2])
+{
+    int error = 0;
+    for (int i = 0; i < 2; i++) {
+        two[i] = mp_os__descriptor_raise(two[i]);
+        if (two[i] < 0 && error == 0) error = errno;
     }
-    if (made[0] >= 0) close(made[0]);
-    if (made[1] >= 0) close(made[1]);
+    for (int i = 0; error != 0 && i < 2; i++)
+        if (two[i] >= 0) close(two[i]);
     return error;
 }
 

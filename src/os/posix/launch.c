@@ -6,16 +6,18 @@
  * thread sleeps meanwhile. Until then it may not change anything here, and no handler of ours may run in it: so all
  * signals are blocked before, and only let in again when no handler is left.
  *
- * Where that can not be (a sanitizer, another system), it is forked. Some emulators also turn the former into a fork:
- * what failed is then learnt from a pipe, that ends when the program runs.
+ * Where that can not be (a sanitizer, another system), it is forked. Some emulators turn the former into a fork, too.
+ * What failed is then learnt from a pipe, that ends when the program runs; else from memory. The first start finds out.
  */
 #include "posix.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -127,7 +129,7 @@ static struct failure become(struct plan *plan)
 static void report(struct plan *plan, struct failure failure)
 {
     plan->failure = failure;
-    while (write(plan->report, &failure, sizeof failure) < 0 && errno == EINTR) {}
+    while (plan->report >= 0 && write(plan->report, &failure, sizeof failure) < 0 && errno == EINTR) {}
 }
 
 static int run(void *argument)
@@ -242,42 +244,57 @@ static void reap(pid_t pid)
     while (waitpid(pid, &status, WAIT_ALSO) < 0 && errno == EINTR) {}
 }
 
-/* What the child has reported. The pipe's other end is closed here, so it ends with the child, or as the program runs.
- */
-static struct failure learn_failure(const struct plan *plan, int pipe_end)
+/* Whether it runs a program already: POSIX has setpgid refused then. So it is asked for what is the case anyway. */
+static bool runs(pid_t pid)
+{
+    return setpgid(pid, getpgid(pid)) != 0 && errno == EACCES;
+}
+
+/* What the child has written. The pipe ends with the child, or when the program runs; but what another thread has
+ * forked meanwhile may hold it open. */
+static struct failure learn_failure(int pipe_end, pid_t pid)
 {
     struct failure failure = {0, STEP_NONE};
-    if (plan->shared) return plan->failure;
-    ssize_t got;
-    do got = read(pipe_end, &failure, sizeof failure);
-    while (got < 0 && errno == EINTR);
-    if (got != (ssize_t)sizeof failure) failure = (struct failure){0, STEP_NONE};
+    struct pollfd poll_one = {.fd = pipe_end, .events = POLLIN};
+    while (poll(&poll_one, 1, 5) <= 0)
+        if (runs(pid)) return failure;
+    if (read(pipe_end, &failure, sizeof failure) != (ssize_t)sizeof failure) failure = (struct failure){0, STEP_NONE};
     return failure;
 }
 
-static struct failure start(struct plan *plan, pid_t *started)
+/* No handler and no cancellation may come between, or the child would act on it, too. */
+static pid_t begin_alone(struct plan *plan)
 {
-    int ends[2];
-    struct failure failure = {mp_os__pipe(ends), STEP_START};
-    if (failure.error != 0) return failure;
-    plan->report = ends[1];
-    stacks_create(plan);
-
     int old_state;
     bool detached = plan->launch->detached;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old_state); /* or the child would act on it */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old_state);
     signals_block(plan);
     pid_t pid = begin(plan, detached ? run_detached : run, detached ? 2 * STACK : STACK, detached ? 0 : SIGCHLD);
     int error = errno;
     signals_restore(plan);
     pthread_setcancelstate(old_state, &old_state);
+    errno = error;
+    return pid;
+}
 
-    close(ends[1]);
-    failure = pid < 0 ? (struct failure){error, STEP_START} : learn_failure(plan, ends[0]);
-    close(ends[0]);
+static struct failure start(struct plan *plan, pid_t *started)
+{
+    static _Atomic bool sharing; /* once seen, it is relied on, and there is no pipe */
+    int ends[2] = {-1, -1};
+    struct failure failure = {0, STEP_START};
+    stacks_create(plan);
+    if (plan->stacks == NULL || !atomic_load_explicit(&sharing, memory_order_relaxed))
+        failure.error = mp_os__pipe(ends);
+    plan->report = ends[1];
+    if (failure.error == 0 && (*started = begin_alone(plan)) < 0) failure.error = errno;
+    if (ends[1] >= 0) close(ends[1]);
+    if (failure.error == 0) {
+        failure = plan->shared ? plan->failure : learn_failure(ends[0], *started);
+        if (plan->shared) atomic_store_explicit(&sharing, true, memory_order_relaxed);
+        if (plan->launch->detached || failure.error != 0) reap(*started);
+    }
+    if (ends[0] >= 0) close(ends[0]);
     stacks_destroy(plan);
-    if (pid > 0 && (detached || failure.error != 0)) reap(pid);
-    *started = pid;
     return failure;
 }
 

@@ -102,17 +102,19 @@ static void lower_to_limit(const char *directory, bool second, void *context)
 {
     uint64_t *available = context;
     uint64_t limit = number_in(directory, second ? "memory.max" : "memory.limit_in_bytes");
+    if (limit > INT64_MAX / 2) return; /* none */
     uint64_t usage = number_in(directory, second ? "memory.current" : "memory.usage_in_bytes");
-    if (limit == UINT64_MAX || usage == UINT64_MAX || limit > INT64_MAX / 2) return;
+    if (usage == UINT64_MAX) return;
 
+    uint64_t left = usage < limit ? limit - usage : 0;
+    if (left >= *available) return;
     /* Cached files count as used, and are given up without harm. */
     char path[512], text[8192];
     snprintf(path, sizeof path, "%s/memory.stat", directory);
     uint64_t idle = UINT64_MAX;
     if (mp_os__file_read(path, text, sizeof text))
         idle = number_after(text, second ? "inactive_file " : "total_inactive_file ");
-    if (idle != UINT64_MAX) usage -= idle < usage ? idle : usage;
-    uint64_t left = usage < limit ? limit - usage : 0;
+    if (idle != UINT64_MAX) left += idle < usage ? idle : usage;
     if (left < *available) *available = left;
 }
 

@@ -38,9 +38,11 @@ void mp_os__cgroup_walk(const char *controller, mp_os__cgroup_visit *visit, void
 int mp_os__descriptor_identify(int fd, uint64_t identity[2]);
 int mp_os__descriptor_check(intptr_t fd, const uint64_t identity[2]);
 int mp_os__descriptor_inherited(int fd, bool inherited);
-/* Move it out of the way of 0, 1 and 2, which may be closed and about to be used. It is close-on-exec then. On failure
+/* Move it, which is close-on-exec, out of the way of 0, 1 and 2: they may be closed, and about to be used. On failure
  * it is closed: -1 and errno. */
 int mp_os__descriptor_raise(int fd);
+/* The same with two; on failure both are closed, and the error is returned. */
+int mp_os__descriptors_raise(int two[2]);
 /* A pipe whose ends are raised. */
 int mp_os__pipe(int ends[2]);
 /* Close all from `first` to `last`, or only mark them close-on-exec. Async-signal-safe. INT_MAX: no end. */

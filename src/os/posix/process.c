@@ -267,6 +267,14 @@ int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *e
 
 /* ---- opening, signals, release --------------------------------------------------------------------------------- */
 
+static uint64_t birth_of(int64_t pid, int pidfd)
+{
+    uint64_t birth = pidfd >= 0 ? mp_os__pidfd_birth(pidfd) : 0;
+    struct mp_os__stat stat;
+    if (birth == 0 && mp_os__stat_read(pid, &stat)) birth = stat.start;
+    return birth;
+}
+
 /* Whether what now has the pid was born as told. Asked after the pidfd was opened: had that been another process, this
  * would be it or a later one still. */
 static bool born_so(int64_t pid, int pidfd, uint64_t birth)
@@ -289,7 +297,7 @@ int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth)
         if (pidfd >= 0) close(pidfd);
         return mp_os_egone;
     }
-    *process = (mp_os_process){.pid = pid, .handle = pidfd};
+    *process = (mp_os_process){.pid = pid, .handle = pidfd, .birth = birth != 0 ? birth : birth_of(pid, pidfd)};
     return 0;
 }
 

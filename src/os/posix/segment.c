@@ -114,7 +114,7 @@ static int open_named_file(void)
         }
         char name[32];
         snprintf(name, sizeof name, "/libmp-%016llx", (unsigned long long)number);
-        int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+        int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR); /* close-on-exec by itself */
         if (fd >= 0) shm_unlink(name);
         if (fd >= 0 || errno != EEXIST) return fd;
     }

@@ -23,17 +23,6 @@ int64_t mp_os_pid(void)
     return getpid();
 }
 
-uint64_t mp_os_birth(void)
-{
-    int64_t pid = getpid();
-    int pidfd = mp_os__pidfd_open(pid);
-    uint64_t birth = pidfd >= 0 ? mp_os__pidfd_birth(pidfd) : 0;
-    if (pidfd >= 0) close(pidfd);
-    struct mp_os__stat stat;
-    if (birth == 0 && mp_os__stat_read(pid, &stat)) birth = stat.start;
-    return birth;
-}
-
 /* ---- privileges ------------------------------------------------------------------------------------------------ */
 
 static void mix(uint64_t *digest, uint64_t value)
@@ -63,24 +52,26 @@ static void mix_capabilities(uint64_t *digest)
     for (int i = 0; i < 6; i++) mix(digest, sets[i]);
 }
 
+/* Reading where the links lead is the cheapest of the ways to tell namespaces apart. They are a thread's own. */
+static void mix_name_spaces(uint64_t *digest)
+{
+    static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid_for_children", "user", "uts"};
+    int directory = open("/proc/thread-self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char text[64]; /* "mnt:[4026531832]" */
+        ssize_t length = readlinkat(directory, names[i], text, sizeof text);
+        for (ssize_t at = 0; at < length; at++) mix(digest, (unsigned char)text[at]);
+    }
+    close(directory);
+}
+
 static void mix_specialities(uint64_t *digest)
 {
-    static const char *const namespaces[] = {
-        "/proc/thread-self/ns/pid_for_children",
-        "/proc/thread-self/ns/mnt",
-        "/proc/thread-self/ns/net",
-        "/proc/thread-self/ns/user",
-        "/proc/thread-self/ns/ipc",
-        "/proc/thread-self/ns/uts",
-        "/proc/thread-self/ns/cgroup",
-    };
+    mix_name_spaces(digest);
     mix_capabilities(digest);
     mix(digest, (uint64_t)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     mix(digest, (uint64_t)prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
-    for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
-        struct stat status;
-        mix(digest, stat(namespaces[i], &status) == 0 ? (uint64_t)status.st_ino : 0);
-    }
 }
 
 #else
@@ -183,27 +174,50 @@ _Noreturn void mp_os_exit_now(int code)
 
 /* ---- standard streams ------------------------------------------------------------------------------------------ */
 
-void mp_os_flush(void)
+/* To look costs less than to flush nothing, which writes to the stream: in a new copy, to a page that must be copied.
+ */
+static void flush(FILE *stream)
 {
-    fflush(stdout);
-    fflush(stderr);
+#if defined(__GLIBC__)
+    if (stream->_IO_write_ptr == stream->_IO_write_base) return; /* no call into pages that are not mapped yet */
+#elif defined(__linux__)
+    if (__fpending(stream) == 0) return;
+#endif
+    fflush(stream);
 }
 
-int mp_os_stdin_null(void)
+void mp_os_flush(void)
 {
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0) return errno;
-    if (null != STDIN_FILENO) {
-        int moved = dup2(null, STDIN_FILENO);
-        int error = errno;
-        close(null);
-        if (moved < 0) return error;
-    }
+    flush(stdout);
+    flush(stderr);
+}
+
+/* Forget what was read and not used, and that the end was reached. A thread that does not exist in this process any
+ * more may have held the stream's lock. */
+static void stdin_forget(void)
+{
+#if defined(__GLIBC__)
+    /* The usual case, looked at without writing; the mark of an end or an error is in the flags. */
+    if (stdin->_IO_read_ptr == stdin->_IO_read_end && !feof_unlocked(stdin) && !ferror_unlocked(stdin)) return;
+#endif
 #if defined(__linux__)
     __fpurge(stdin);
 #else
     fpurge(stdin);
 #endif
-    clearerr_unlocked(stdin); /* a thread that does not exist in this process any more may have held the lock */
+    clearerr_unlocked(stdin);
+}
+
+int mp_os_stdin_null(void)
+{
+    const char path[] = "/dev/null"; /* on the stack: a constant would be one more page for a new copy to map */
+    int null = open(path, O_RDONLY);
+    if (null < 0) return errno;
+    if (null != STDIN_FILENO) {
+        int error = dup2(null, STDIN_FILENO) < 0 ? errno : 0;
+        close(null);
+        if (error) return error;
+    }
+    stdin_forget();
     return 0;
 }

@@ -23,7 +23,7 @@ extern char **environ;
 struct setting {
     uint64_t variables, bytes; /* how many, and how long all of them */
     mode_t mask;
-    sigset_t blocked, ignored;
+    sigset_t blocked;
     struct rlimit limits[RLIM_NLIMITS];
 };
 
@@ -35,13 +35,15 @@ typedef int resource;
 
 /* ---- packing --------------------------------------------------------------------------------------------------- */
 
-/* The only call that tells the umask changes it, so while there are other threads it is not used. */
+/* The only call that tells the umask changes it for an instant: as long as there are other threads /proc is asked,
+ * which costs fifty times as much. */
 static mode_t current_umask(void)
 {
 #if MP_LINUX
-    char text[2048], *found;
+    char text[4096];
+    const char *found;
     if (mp_os_threaded() && mp_os__file_read("/proc/self/status", text, sizeof text) &&
-        (found = strstr(text, "\nUmask:")) != NULL)
+        (found = strstr(text, "\nUmask:")) != NULL) /* since 4.7 */
         return (mode_t)strtoul(found + strlen("\nUmask:"), NULL, 8);
 #endif
     mode_t mask = umask(S_IRWXG | S_IRWXO);
@@ -49,20 +51,11 @@ static mode_t current_umask(void)
     return mask;
 }
 
-static bool ignores(int number)
-{
-    struct sigaction action;
-    return sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
-}
-
 static void describe(struct setting *setting)
 {
     memset(setting, 0, sizeof *setting);
     setting->mask = current_umask();
     pthread_sigmask(SIG_SETMASK, NULL, &setting->blocked);
-    sigemptyset(&setting->ignored);
-    for (int number = 1; number < NSIG; number++)
-        if (ignores(number)) sigaddset(&setting->ignored, number);
     for (int i = 0; i < RLIM_NLIMITS; i++)
         if (getrlimit((resource)i, &setting->limits[i]) != 0)
             setting->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
@@ -134,14 +127,11 @@ static void raise_descriptor_limit(const struct setting *setting)
     setrlimit(RLIMIT_NOFILE, &wanted);
 }
 
+/* The server's own handler is the only one; what else it ignores it was launched with. */
 static void take_signals(const struct setting *setting)
 {
-    for (int number = 1; number < NSIG; number++) {
-        bool ignore = sigismember(&setting->ignored, number) == 1;
-        if (ignore == ignores(number) && number != SIGCHLD) continue;
-        struct sigaction action = {.sa_handler = ignore ? SIG_IGN : SIG_DFL};
-        sigaction(number, &action, NULL);
-    }
+    const struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(SIGCHLD, &action, NULL);
     pthread_sigmask(SIG_SETMASK, &setting->blocked, NULL);
 }
 

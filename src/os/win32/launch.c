@@ -210,6 +210,9 @@ int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const
     if (launch->detached)
         CloseHandle(created.hProcess);
     else
-        *child = (mp_os_process){(int64_t)created.dwProcessId, (intptr_t)created.hProcess, true};
+        *child = (mp_os_process){.pid = (int64_t)created.dwProcessId,
+                                 .handle = (intptr_t)created.hProcess,
+                                 .child = true,
+                                 .birth = mp_os__birth(created.hProcess)};
     return 0;
 }

@@ -15,11 +15,11 @@ int mp_os_fork(mp_os_process *child)
     return mp_os_enotsup;
 }
 
-static bool born_at(HANDLE process, uint64_t birth)
+uint64_t mp_os__birth(HANDLE process)
 {
     FILETIME begin, end, kernel, user;
-    if (!GetProcessTimes(process, &begin, &end, &kernel, &user)) return false;
-    return ((uint64_t)begin.dwHighDateTime << 32 | begin.dwLowDateTime) == birth;
+    if (!GetProcessTimes(process, &begin, &end, &kernel, &user)) return 0;
+    return (uint64_t)begin.dwHighDateTime << 32 | begin.dwLowDateTime;
 }
 
 /* The beginning of each entry in the system's list of processes. */
@@ -69,11 +69,12 @@ int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth)
         if (error == ERROR_ACCESS_DENIED) return is_listed(pid, birth) ? error : mp_os_egone;
         return error == ERROR_INVALID_PARAMETER ? mp_os_egone : error;
     }
-    if (birth && !born_at(handle, birth)) {
+    uint64_t born = mp_os__birth(handle);
+    if (birth && born != birth) {
         CloseHandle(handle);
         return mp_os_egone;
     }
-    *process = (mp_os_process){.pid = pid, .handle = (intptr_t)handle};
+    *process = (mp_os_process){.pid = pid, .handle = (intptr_t)handle, .birth = born};
     return 0;
 }
 

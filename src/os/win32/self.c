@@ -12,13 +12,6 @@ int64_t mp_os_pid(void)
     return (int64_t)GetCurrentProcessId();
 }
 
-uint64_t mp_os_birth(void)
-{
-    FILETIME birth, exit, kernel, user;
-    if (!GetProcessTimes(GetCurrentProcess(), &birth, &exit, &kernel, &user)) return 0;
-    return (uint64_t)birth.dwHighDateTime << 32 | birth.dwLowDateTime;
-}
-
 bool mp_os_threaded(void)
 {
     return true; /* the system's own thread pools come and go in any process */

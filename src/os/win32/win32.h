@@ -53,4 +53,7 @@ static inline int mp_os__from_wide(const wchar_t *wide, char *text, size_t capac
                                                                                                     : mp_os__error();
 }
 
+/* When a process began, as a number; 0: unknown. */
+uint64_t mp_os__birth(HANDLE process);
+
 #endif
