@@ -7,6 +7,7 @@
 #include "base/lockword.h"
 #include "base/park.h"
 
+#include <inttypes.h>
 #include <mp/handle.h>
 #include <string.h>
 
@@ -78,7 +79,8 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
     }
     mp__arena_unlock();
     if (result == MP_ELIMIT)
-        return mp__fail(result, "a family has room for %u objects, and has them", 1u << MP__INDEX_BITS);
+        return mp__fail(result, "this family has room for %" PRIu64 " objects, and has them: see mp_configure",
+                        mp__header()->regions[MP__REGION_CONTROLS].limit / sizeof *control - 1);
     if (result < 0) return mp__fail(result, "no memory for another %s", mp__type_name(type));
     return 0;
 }

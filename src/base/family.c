@@ -218,14 +218,19 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
         mp__arena_unlock();
         return result;
     }
+    atomic_store_explicit(&record->end, MP__END_TAG(*id), memory_order_relaxed);
     atomic_store_explicit(&record->handle, *id, memory_order_release);
     return 0;
 }
 
-void mp__process_undeliver(struct mp__process *record)
+void mp__process_undeliver(struct mp__process *record, uint64_t id)
 {
     if (!atomic_load_explicit(&record->delivery, memory_order_relaxed)) return;
-    uint64_t offset = atomic_exchange_explicit(&record->delivery, 0, memory_order_acq_rel);
+    uint64_t offset = 0;
+    mp__arena_lock(); /* under which slots change hands */
+    if (atomic_load_explicit(&record->handle, memory_order_relaxed) == id)
+        offset = atomic_exchange_explicit(&record->delivery, 0, memory_order_acq_rel);
+    mp__arena_unlock();
     if (offset) mp__heap_free(offset);
 }
 
@@ -233,7 +238,7 @@ int mp__process_remove(uint64_t id)
 {
     struct mp__control last;
     if (mp__control_destroy(id, MP__PROCESS, &last) < 0) return MP_EBADHANDLE;
-    mp__process_undeliver(mp__process_at(last.as.process.slot));
+    mp__process_undeliver(mp__process_at(last.as.process.slot), id);
     mp__arena_lock();
     slot_give_back(last.as.process.slot);
     mp__arena_unlock();
@@ -242,23 +247,32 @@ int mp__process_remove(uint64_t id)
 
 /* ---- the end of a process -------------------------------------------------------------------------------------- */
 
+uint64_t mp__process_ending(const struct mp__process *record, uint64_t id)
+{
+    uint64_t end = atomic_load_explicit(&record->end, memory_order_acquire); /* E1 */
+    return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && end & MP__ENDED ? end : 0;
+}
+
 bool mp__process_end(uint64_t id, uint64_t ending)
 {
     struct mp__process *record = mp__process_of(id);
-    uint64_t none = 0;
-    if (!record || !atomic_compare_exchange_strong_explicit(&record->ending, &none, ending, memory_order_seq_cst,
-                                                            memory_order_acquire))
-        return false;
-    /* U1: either this sees the flag, or mp__process_unname sees the ending, or both. */
-    bool unnamed = atomic_load_explicit(&record->flags, memory_order_seq_cst) & MP__UNNAMED;
-    /* E1: `ending` is visible to who sees MP__OVER. */
-    if (atomic_exchange_explicit(&record->ended, MP__OVER, memory_order_acq_rel) == MP__AWAITED)
-        mp__park_wake_word(&record->ended, UINT32_MAX);
+    if (!record) return false;
+    /* First, so that who sees the end finds everything gone. */
     if (id != mp__family_id()) {
         mp__thread_reclaim(id);
-        mp__process_undeliver(record);
+        mp__process_undeliver(record, id);
     }
+    uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
+    do {
+        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, ending | MP__END_TAG(id),
+                                                    memory_order_seq_cst, /* E1: all that it did is visible */
+                                                    memory_order_relaxed));
+    /* U1: either this sees the flag, or mp__process_unname sees the end, or both. */
+    bool unnamed = atomic_load_explicit(&record->flags, memory_order_seq_cst) & MP__UNNAMED;
     if (unnamed) (void)mp__process_remove(id);
+    /* The record may be another's by now: a wake too many is harmless. */
+    if (end & MP__AWAITED) mp__park_wake(&record->end, UINT32_MAX);
     return true;
 }
 
@@ -267,15 +281,16 @@ void mp__process_unname(uint64_t id)
     struct mp__process *record = mp__process_of(id);
     if (!record) return;
     atomic_fetch_or_explicit(&record->flags, MP__UNNAMED, memory_order_seq_cst);
-    if (atomic_load_explicit(&record->ending, memory_order_seq_cst)) (void)mp__process_remove(id); /* U1 */
+    if (atomic_load_explicit(&record->end, memory_order_seq_cst) & MP__ENDED) (void)mp__process_remove(id); /* U1 */
 }
 
-void mp__process_sleep(struct mp__process *process, int64_t deadline)
+void mp__process_sleep(struct mp__process *record, uint64_t id, int64_t deadline)
 {
-    uint32_t runs = MP__RUNS;
-    if (!atomic_compare_exchange_strong_explicit(&process->ended, &runs, MP__AWAITED, memory_order_acquire,
-                                                 memory_order_acquire) && /* E1 */
-        runs == MP__OVER)
-        return;
-    (void)mp__park_sleep(&process->ended, MP__AWAITED, deadline);
+    uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
+    do {
+        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return;
+        if (end & MP__AWAITED) break;
+    } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, end | MP__AWAITED, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    (void)mp__park_sleep(mp__word_of(&record->end), (uint32_t)(end | MP__AWAITED), deadline);
 }

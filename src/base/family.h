@@ -29,7 +29,7 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
 int mp__process_remove(uint64_t id);
 
 /* Free what was to be delivered to it, if that is still kept. */
-void mp__process_undeliver(struct mp__process *record);
+void mp__process_undeliver(struct mp__process *record, uint64_t id);
 
 /* The record an id names, NULL if none. It may be closed at any moment; its contents stay readable. */
 struct mp__process *mp__process_of(uint64_t id);
@@ -46,14 +46,16 @@ void mp__process_born(struct mp__process *record, const mp_os_process *process);
 /* This process is the one of that record: a child begins. */
 void mp__process_enter(struct mp__process *record, uint64_t id);
 
-/* Tell the family how a process ended: `ending` as in the record. True if nobody had done so before. Records that
- * nobody asked a handle for go with it. */
+/* Tell the family how a process ended. True if nobody had done so before. A record that nobody has a handle of goes with
+ * it. */
 bool mp__process_end(uint64_t id, uint64_t ending);
+/* How a process ended, see layout.h; 0: it has not, or it is not this record's any more. */
+uint64_t mp__process_ending(const struct mp__process *record, uint64_t id);
 
 /* Nobody has a handle of it: its record goes when it ends, or now. */
 void mp__process_unname(uint64_t id);
 
 /* Sleep until it has ended, or somebody said so, or the deadline. */
-void mp__process_sleep(struct mp__process *process, int64_t deadline);
+void mp__process_sleep(struct mp__process *record, uint64_t id, int64_t deadline);
 
 #endif

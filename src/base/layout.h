@@ -90,19 +90,37 @@ struct mp__control {
 };
 _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array of 128 bytes each");
 
-/* A process: what the family knows of it. A slot is taken when the process is started and given up when it is closed.
+/* A process: what the family knows of it. A slot is taken when the process is started, given up when it is closed, and
+ * then taken by another one: whoever comes late with an address of the record must not touch that. So what is written by
+ * others than the process and its starter carries the generation of the process's handle, and changes by
+ * compare-and-swap:
  *
- *     `returned`   0, or MP__ENDED + the value of its target: by the process itself, before its exit handlers run
- *     `ending`     0, or MP__ENDED + exit code, or MP__ENDED + MP__FAILED + a libmp error: set once, by whoever learns
- *                  of the end first: who reaps it, or the process itself at its last instruction (fork server's)
- *     `ended`      what who joins sleeps on: MP__RUNS, MP__AWAITED (somebody sleeps), MP__OVER */
-#define MP__ENDED  (UINT64_C(1) << 32)
-#define MP__FAILED (UINT64_C(1) << 33)
-enum mp__process_ended {
-    MP__RUNS,
-    MP__AWAITED,
-    MP__OVER
-};
+ *     end      63       32 31          3 2         1        0
+ *              | code    | generation  | awaited | failed | ended |
+ *
+ *     ended    set once, by whoever learns of the end first: who reaps it, or the process itself at its last instruction
+ *              (fork server's children); code is the exit code then, or with `failed` a libmp error
+ *     awaited  somebody sleeps on the lower half
+ *
+ *     returned 0, or `ended` and what its target returned: by the process itself, before its exit handlers run */
+#define MP__ENDED   UINT64_C(1)
+#define MP__FAILED  UINT64_C(2)
+#define MP__AWAITED UINT64_C(4)
+/* The generation of an id, as it stands in `end`. */
+#define MP__END_TAG(id) ((((id) >> 32) << 3) & UINT64_C(0xfffffff8))
+
+static inline uint64_t mp__ending(int code)
+{
+    return (uint64_t)(uint32_t)code << 32 | MP__ENDED;
+}
+static inline uint64_t mp__ending_failed(int error)
+{
+    return mp__ending(error) | MP__FAILED;
+}
+static inline int mp__ending_code(uint64_t ending)
+{
+    return (int)(int32_t)(uint32_t)(ending >> 32);
+}
 
 /* A request to a fork server: who gets from NEW or WAITED to another state first has decided. */
 enum mp__process_started {
@@ -123,12 +141,11 @@ enum mp__process_flag {
 struct mp__process {
     alignas(8) _Atomic uint64_t handle; /* its own id; 0 while the slot is free */
     alignas(8) _Atomic uint64_t returned;
-    alignas(8) _Atomic uint64_t ending;
+    alignas(8) _Atomic uint64_t end;
     alignas(8) _Atomic int64_t pid;       /* 0: not known yet */
     alignas(8) _Atomic uint64_t birth;    /* see mp_os_process; 0: not known yet, whoever opens it first says it */
     alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */
     alignas(8) uint64_t parent;           /* id; 0: none */
-    _Atomic uint32_t ended;
     _Atomic uint32_t started;         /* enum mp__process_started, of a fork server's child; its parent sleeps on it */
     _Atomic uint32_t flags;           /* enum mp__process_flag */
     uint32_t method;                  /* enum mp_start_method it was started by; 0: not by libmp */

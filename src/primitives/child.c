@@ -39,11 +39,11 @@ static _Noreturn void leave(int code)
     mp__children_finish();
     mp_os_flush();
     struct mp__process *record = mp__family_record();
-    if (record) atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
+    if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
     mp__thread_leave();
     /* Who joins need not wait for this process to be torn down. With other threads in it, though, it is not over before
      * they are: then its server tells. */
-    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded()) (void)mp__process_end(id, MP__ENDED | (uint32_t)code);
+    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded()) (void)mp__process_end(id, mp__ending(code));
     mp_os_exit_now(code);
 }
 
@@ -66,14 +66,14 @@ static _Noreturn void finish(int code)
 {
     if (self.kind != MP__CHILD_PROGRAM) leave(code);
     struct mp__process *record = mp__family_record();
-    if (record) atomic_store_explicit(&record->returned, MP__ENDED | (uint32_t)code, memory_order_release);
+    if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
     exit(code);
 }
 
 _Noreturn void mp__child_fail(uint64_t id, int failure)
 {
     mp__log(MP_LOG_ERROR, "ends before its target: %s: %s", mp_error_name(failure), mp_error_detail());
-    (void)mp__process_end(id, MP__ENDED | MP__FAILED | (uint32_t)failure);
+    (void)mp__process_end(id, mp__ending_failed(failure));
     mp_os_exit_now(1);
 }
 
@@ -122,7 +122,7 @@ _Noreturn void mp__child_receive(struct mp__process *record, uint64_t id, enum m
     size_t size = (size_t)delivery->args_size;
     void *own = copy(mp__delivery_args(delivery), size);
     if (size && !own) mp__child_fail(id, mp__fail(MP_ENOMEM, "no memory for the arguments"));
-    if (delivery->total > MP__DELIVERY_LARGE) mp__process_undeliver(record);
+    if (delivery->total > MP__DELIVERY_LARGE) mp__process_undeliver(record, id);
     mp__log(MP_LOG_INFO, "begins");
     finish(found.target(own));
 }

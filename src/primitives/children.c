@@ -119,10 +119,9 @@ static void drop(struct mp__child *child, bool over)
 static uint64_t ending_of(const struct mp__process *record, const mp_os_ending *ending)
 {
     uint64_t returned = atomic_load_explicit(&record->returned, memory_order_acquire);
-    if (returned && (!ending->known || (ending->code >= 0 && ((uint32_t)ending->code & 0xff) == (returned & 0xff))))
-        return returned;
-    if (ending->known) return MP__ENDED | (uint32_t)ending->code;
-    return MP__ENDED | MP__FAILED | (uint32_t)MP_ESYSTEM;
+    bool fits = ending->code >= 0 && (ending->code & 0xff) == (mp__ending_code(returned) & 0xff);
+    if (returned && (!ending->known || fits)) return returned;
+    return ending->known ? mp__ending(ending->code) : mp__ending_failed(MP_ESYSTEM);
 }
 
 void mp__process_report(uint64_t id, const mp_os_ending *ending)
@@ -142,27 +141,22 @@ static int await_child(struct mp__child *child, struct mp__process *record, int6
     return 0;
 }
 
-static uint64_t ended(const struct mp__process *record)
-{
-    return atomic_load_explicit(&record->ending, memory_order_acquire);
-}
-
 /* It has ended, but this process was not told how: whoever was will say so soon. */
 static void await_status(uint64_t id, struct mp__process *record, const mp_os_ending *ending)
 {
     int64_t patience = mp_os_now() + STATUS_GRACE;
-    while (!ending->known && !ended(record) && !mp__deadline_passed(patience))
-        mp__process_sleep(record, mp__deadline_slice(patience, SLICE));
+    while (!ending->known && !mp__process_ending(record, id) && !mp__deadline_passed(patience))
+        mp__process_sleep(record, id, mp__deadline_slice(patience, SLICE));
     (void)mp__process_end(id, ending_of(record, ending));
 }
 
 /* Open it by its pid. As long as its record does not say that it has ended, that has not been given to another process;
  * unless somebody else than libmp has reaped it, hence the birth, which who comes first writes down. */
-static int open_other(struct mp__process *record, int64_t pid, mp_os_process *process)
+static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process)
 {
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
     int error = mp_os_process_open(process, pid, birth);
-    if (!error && !birth && !ended(record))
+    if (!error && !birth && !mp__process_ending(record, id))
         (void)atomic_compare_exchange_strong_explicit(&record->birth, &birth, process->birth, memory_order_release,
                                                       memory_order_relaxed);
     return error;
@@ -176,8 +170,8 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
     bool open = false;
     int result = MP_ETIMEDOUT;
     for (;;) {
-        if (told && !mp__deadline_passed(deadline)) mp__process_sleep(record, mp__deadline_slice(deadline, SLICE));
-        if (ended(record) || !mp__process_of(id)) {
+        if (told && !mp__deadline_passed(deadline)) mp__process_sleep(record, id, mp__deadline_slice(deadline, SLICE));
+        if (mp__process_ending(record, id) || !mp__process_of(id)) {
             result = 0;
             break;
         }
@@ -188,10 +182,10 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             mp_os_sleep(MS / 10);
             error = mp_os_etimedout;
         } else if (!open) {
-            error = open_other(record, pid, &process);
+            error = open_other(record, id, pid, &process);
             open = !error;
         }
-        if (open && ended(record)) continue;
+        if (open && mp__process_ending(record, id)) continue;
         if (open && !error) error = mp_os_process_wait(&process, told ? 0 : deadline, &ending);
         if (!error || error == mp_os_egone) {
             await_status(id, record, &ending);
@@ -217,6 +211,13 @@ static void reap_closed(struct mp__child *child)
     drop(child, true);
 }
 
+/* What may be left of one that has ended, if it told so itself: whoever comes to know of it finds everything gone. */
+static void settle(uint64_t id, struct mp__process *record)
+{
+    mp__process_undeliver(record, id);
+    if (atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__UNNAMED) (void)mp__process_remove(id);
+}
+
 int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
 {
     struct mp__child *child = hold(id);
@@ -228,23 +229,24 @@ int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
     int result = 0;
     if (child && child->process.child)
         result = await_child(child, record, deadline);
-    else if (!ended(record))
+    else if (!mp__process_ending(record, id))
         result = await_other(id, record, deadline);
-    *ending = ended(record);
-    if (*ending) mp__process_undeliver(record); /* one that told its end itself has left that to others */
+    *ending = mp__process_ending(record, id);
+    if (*ending) settle(id, record);
     if (child) drop(child, result == 0);
     if (result < 0) return result;
     return *ending && mp__process_of(id) ? 0 : MP_EBADHANDLE;
 }
 
-static int signal_other(struct mp__process *record, enum mp_os_signal signal)
+static int signal_other(struct mp__process *record, uint64_t id, enum mp_os_signal signal)
 {
     int64_t pid = 0;
-    while (!ended(record) && !(pid = atomic_load_explicit(&record->pid, memory_order_acquire))) mp_os_sleep(MS / 10);
+    while (!mp__process_ending(record, id) && !(pid = atomic_load_explicit(&record->pid, memory_order_acquire)))
+        mp_os_sleep(MS / 10);
     mp_os_process process;
-    int error = pid ? open_other(record, pid, &process) : mp_os_egone;
+    int error = pid ? open_other(record, id, pid, &process) : mp_os_egone;
     if (error) return error;
-    error = ended(record) ? mp_os_egone : mp_os_process_signal(&process, signal);
+    error = mp__process_ending(record, id) ? mp_os_egone : mp_os_process_signal(&process, signal);
     mp_os_process_release(&process);
     return error;
 }
@@ -254,9 +256,9 @@ int mp__process_signal(uint64_t id, enum mp_os_signal signal)
     struct mp__child *child = hold(id);
     struct mp__process *record = mp__process_of(id);
     int error = mp_os_egone;
-    if (record && !ended(record)) /* a child that somebody holds is not reaped */
+    if (record && !mp__process_ending(record, id)) /* a child that somebody holds is not reaped */
         error = child && child->process.child ? mp_os_process_signal(&child->process, signal)
-                                              : signal_other(record, signal);
+                                              : signal_other(record, id, signal);
     if (child) drop(child, false);
     return error;
 }

@@ -34,8 +34,9 @@ static void count_processes(mp_stats *stats)
     uint32_t top = mp__process_top();
     for (uint32_t slot = 1; slot < top; slot++) {
         const struct mp__process *record = mp__process_at(slot);
-        if (!record || !atomic_load_explicit(&record->handle, memory_order_acquire)) continue;
-        if (atomic_load_explicit(&record->ending, memory_order_relaxed))
+        uint64_t id = record ? atomic_load_explicit(&record->handle, memory_order_acquire) : 0;
+        if (!id) continue;
+        if (mp__process_ending(record, id))
             stats->records++;
         else
             stats->processes++;

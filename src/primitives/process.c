@@ -26,7 +26,7 @@ static int bad_handle(const char *call, mp_process process)
 /* What an ending means to who joins: 0 and the code, or the error that took the place of one. */
 static int outcome(const char *call, mp_process process, uint64_t ending, int *code)
 {
-    int value = (int)(int32_t)(uint32_t)ending;
+    int value = mp__ending_code(ending);
     if (!(ending & MP__FAILED)) {
         *code = value;
         return 0;

@@ -119,7 +119,7 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
                                    .channel = MP_OS_NO_HANDLE};
     result = run(start, method);
     if (result < 0) {
-        mp__process_undeliver(start->record);
+        mp__process_undeliver(start->record, start->id);
         (void)mp__process_remove(start->id);
         return result;
     }

@@ -180,7 +180,7 @@ void mp__server_forked(void)
 /* ---- the client: a request ------------------------------------------------------------------------------------- */
 
 /* 0: forked. MP_EPEERDEAD: the server is dead, and nothing will come of it. Else why it could not be. */
-static int await_fork(struct mp__process *record, intptr_t channel)
+static int await_fork(struct mp__process *record, uint64_t id, intptr_t channel)
 {
     for (;;) { /* no spinning: the server may want this CPU */
         uint32_t started = atomic_load_explicit(&record->started, memory_order_acquire); /* F1 */
@@ -196,9 +196,9 @@ static int await_fork(struct mp__process *record, intptr_t channel)
                                                     memory_order_acquire))
             return MP_EPEERDEAD;
     }
-    uint64_t ending = atomic_load_explicit(&record->ending, memory_order_acquire);
+    uint64_t ending = mp__process_ending(record, id);
     bool failed = ending & MP__FAILED && !atomic_load_explicit(&record->pid, memory_order_acquire);
-    return failed ? (int)(int32_t)(uint32_t)ending : 0;
+    return failed ? mp__ending_code(ending) : 0;
 }
 
 static int deliver(struct mp__start *start)
@@ -215,7 +215,7 @@ static int deliver(struct mp__start *start)
         }
         size_t needed = mp_os_setting_pack(room, size, &start->launch);
         if (needed <= size) break;
-        mp__process_undeliver(start->record); /* it has grown meanwhile */
+        mp__process_undeliver(start->record, start->id); /* it has grown meanwhile */
         size = needed;
     }
     mp__server_hand_on(mp__delivery_of(start->record), start->launch.channel);
@@ -235,7 +235,7 @@ static int request(struct mp__start *start)
     int error = mp_os_channel_send(channel, start->id, &start->launch, &what);
     if (error == mp_os_egone) return MP_EPEERDEAD;
     if (error) return mp__fail_os(error, "mp_process_start: %s", what);
-    result = await_fork(start->record, channel);
+    result = await_fork(start->record, start->id, channel);
     if (result == MP_EINIT)
         return mp__fail(result, "mp_process_start: the preload function of the fork server did not return 0");
     if (result < 0 && result != MP_EPEERDEAD)
@@ -251,7 +251,7 @@ static int begin_again(struct mp__start *start)
     const struct mp__process *old = start->record;
     int result = mp__process_create(old->name, atomic_load(&old->flags), old->method, old->default_method, &id);
     if (result < 0) return result;
-    mp__process_undeliver(start->record);
+    mp__process_undeliver(start->record, start->id);
     (void)mp__process_remove(start->id);
     start->id = id;
     start->record = mp__process_of(id);
@@ -298,6 +298,12 @@ static bool served_room(void)
     return true;
 }
 
+static bool answered(const struct mp__process *record)
+{
+    uint32_t started = atomic_load_explicit(&record->started, memory_order_acquire);
+    return started != MP__START_NEW && started != MP__START_WAITED;
+}
+
 /* Answer a request: FORKED, and wake who waits. False: it is void, or answered already. */
 static bool answer(struct mp__process *record)
 {
@@ -311,6 +317,14 @@ static bool answer(struct mp__process *record)
     return true;
 }
 
+static void refuse(uint64_t id, int failure)
+{
+    struct mp__process *record = mp__process_of(id);
+    if (!record) return;
+    (void)mp__process_end(id, mp__ending_failed(failure));
+    (void)answer(record);
+}
+
 static void served_ended(int64_t pid, int code)
 {
     size_t i = 0;
@@ -319,21 +333,12 @@ static void served_ended(int64_t pid, int code)
     uint64_t id = served.list[i].id;
     served.list[i] = served.list[--served.count];
     struct mp__process *record = mp__process_of(id);
-    if (!record) return;
-    /* One that was killed before it answered: as long as it is not, the client waits, and the record is its own. */
-    if (!atomic_load_explicit(&record->pid, memory_order_relaxed))
-        atomic_store_explicit(&record->pid, pid, memory_order_release);
+    bool unanswered = record && !answered(record) && mp__process_of(id);
+    /* One that was killed before it answered: until it is answered its parent waits, and the record is its own. */
+    if (unanswered) atomic_store_explicit(&record->pid, pid, memory_order_release);
     const mp_os_ending ending = {.known = true, .code = code};
     mp__process_report(id, &ending);
-    if (mp__process_of(id)) (void)answer(record);
-}
-
-static void refuse(uint64_t id, int failure)
-{
-    struct mp__process *record = mp__process_of(id);
-    if (!record) return;
-    (void)mp__process_end(id, MP__ENDED | MP__FAILED | (uint32_t)failure);
-    (void)answer(record);
+    if (unanswered) (void)answer(record);
 }
 
 static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_os_baggage *baggage)

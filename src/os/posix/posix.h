@@ -78,7 +78,7 @@ char **mp_os__image_arguments(void);
 
 /* ---- what came with a request (channel.c, setting.c) ----------------------------------------------------------- */
 
-#define MP_OS__BAGGAGE_MAX 253 /* descriptors a message: Linux's SCM_MAX_FD */
+#define MP_OS__BAGGAGE_MAX 252 /* descriptors a message: Linux takes 253, musl a kilobyte with their header */
 #define MP_OS__DIRECTORY   (-1)
 struct mp_os_baggage {
     int count;
