@@ -114,7 +114,7 @@ static size_t fill_up(mp_block *blocks, size_t most, size_t size)
         mp_block block;
         int result = mp_block_create(&block, size);
         if (result < 0) {
-            assert_int_equal(result, MP_ENOMEM);
+            assert_true(result == MP_ENOMEM || result == MP_ELIMIT); /* of bytes, or of handles */
             break;
         }
         pattern_fill(mp_block_data(block), size, block.id);
@@ -142,12 +142,12 @@ static void test_small_blocks(void **state)
         for (int i = 0; i < 7; i++) {
             size_t count = fill_up(blocks, MOST, sizes[i]);
             assert_in_range(count, 10, MOST - 1);
-            if (sizes[i] >= 64) assert_true(count * sizes[i] >= MIB / 4);
+            if (sizes[i] >= 1000) assert_true(count * sizes[i] >= MIB / 4);
             if (again) assert_int_equal(count, first[i]);
             first[i] = count;
             struct usage full = usage_now();
             mp_block more;
-            for (int k = 0; k < 100; k++) assert_fails(mp_block_create(&more, sizes[i]), MP_ENOMEM);
+            for (int k = 0; k < 100; k++) assert_true(mp_block_create(&more, sizes[i]) < 0);
             assert_usage(&full);
             empty(blocks, count, sizes[i]);
             assert_usage(&before);
@@ -187,13 +187,13 @@ static void test_small_locks(void **state)
 /* No room for the arguments: nothing is started, nothing is left. */
 static void start_in_full_arena(mp_start_method method)
 {
-    enum { MOST = 40000 };
-    static mp_block blocks[MOST];
+    enum { MOST = 20 };
+    mp_block blocks[MOST];
     struct usage before = usage_now();
     mp_process process = {7};
     char args[40000];
     memset(args, 1, sizeof args);
-    size_t large = fill_up(blocks, MOST, 64 * KIB), count = large + fill_up(blocks + large, MOST - large, 64);
+    size_t count = fill_up(blocks, MOST, 64 * KIB);
     struct usage full = usage_now();
     mp_process_options options = {.method = method};
     int result = mp_process_start(&process, nothing, args, sizeof args, &options);
@@ -231,29 +231,48 @@ static int wait_for_gate(void *args)
     return 0;
 }
 
+struct counting {
+    mp_lock gate;
+    mp_block arrived;
+};
+
+static int arrive_and_wait(void *args)
+{
+    const struct counting *counting = args;
+    mp_stats stats;
+    REQUIRE(mp_get_stats(&stats) == 0); /* counts itself */
+    REQUIRE(stats.processes >= 2 && stats.threads >= 2);
+    atomic_fetch_add((_Atomic uint32_t *)mp_block_data(counting->arrived), 1);
+    mp_lock gate = counting->gate;
+    return wait_for_gate(&gate);
+}
+
 static void two_processes(mp_start_method method)
 {
     struct usage before = usage_now();
     mp_process_options options = {.method = method};
     mp_process child, another = {7};
-    mp_lock gate;
-    assert_ok(mp_lock_create(&gate, NULL));
-    assert_ok(mp_lock_acquire(gate, 0));
-    assert_ok(mp_process_start(&child, wait_for_gate, &gate, sizeof gate, &options));
+    struct counting counting;
+    assert_ok(mp_lock_create(&counting.gate, NULL));
+    assert_ok(mp_lock_acquire(counting.gate, 0));
+    assert_ok(mp_block_create(&counting.arrived, sizeof(uint32_t)));
+    assert_ok(mp_process_start(&child, arrive_and_wait, &counting, sizeof counting, &options));
+    assert_true(await_count(mp_block_data(counting.arrived), 1));
     struct usage full = usage_now();
     for (int i = 0; i < 5; i++) {
         assert_fails(mp_process_start(&another, nothing, NULL, 0, &options), MP_ELIMIT);
-        assert_fails(mp_process_start(NULL, nothing, &gate, sizeof gate, &options), MP_ELIMIT);
+        assert_fails(mp_process_start(NULL, nothing, &counting, sizeof counting, &options), MP_ELIMIT);
         assert_non_null(strstr(mp_error_detail(), "max_processes"));
     }
     assert_int_equal(another.id, 7);
     assert_usage(&full);
-    assert_ok(mp_lock_release(gate));
+    assert_ok(mp_lock_release(counting.gate));
     assert_ok(mp_process_join(child, NULL, PATIENCE_MS));
     assert_fails(mp_process_start(&another, nothing, NULL, 0, &options), MP_ELIMIT); /* its record is still there */
     assert_ok(mp_process_close(child));
     for (int i = 0; i < 20; i++) assert_int_equal(child_run(method, nothing, NULL, 0), 0);
-    assert_ok(mp_lock_destroy(gate));
+    assert_ok(mp_lock_destroy(counting.gate));
+    assert_ok(mp_block_destroy(counting.arrived));
     assert_usage(&before);
 }
 
@@ -372,22 +391,6 @@ static void test_stats(void **state)
     assert_ok(mp_block_destroy(block));
     assert_ok(mp_get_stats(&now));
     assert_true(stats_equal(&now, &first));
-}
-
-struct counting {
-    mp_lock gate;
-    mp_block arrived;
-};
-
-static int arrive_and_wait(void *args)
-{
-    const struct counting *counting = args;
-    mp_stats stats;
-    REQUIRE(mp_get_stats(&stats) == 0); /* counts itself */
-    REQUIRE(stats.processes >= 2 && stats.threads >= 2);
-    atomic_fetch_add((_Atomic uint32_t *)mp_block_data(counting->arrived), 1);
-    mp_lock gate = counting->gate;
-    return wait_for_gate(&gate);
 }
 
 static void processes_counted(mp_start_method method)
