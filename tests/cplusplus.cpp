@@ -16,7 +16,7 @@ struct job {
 
 int guarded(mp_lock lock)
 {
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         return 7;
     } // and released
     return 0;
@@ -35,7 +35,7 @@ bool counts(mp_start_method method)
         j.number++;
         auto work = [](void *args) -> int {
             auto *mine = static_cast<job *>(args);
-            MP_WITH_LOCK (mine->total) *MP_VALUE(long, mine->total) += mine->number;
+            MP_WITH_LOCK(mine->total) *MP_VALUE(long, mine->total) += mine->number;
             return guarded(mine->lock) == 7 ? 0 : 1;
         };
         MP_CHECK(mp_process_start(&process, work, &j, sizeof j, &options));

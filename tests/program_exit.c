@@ -104,7 +104,8 @@ static int call_exit(void)
 /* Registered before anything else, in every run of main. */
 static void early(void)
 {
-    printf("early handler in %s\n", started_as && mp_process_pid(mp_current_process()) == started_as ? "parent" : "child");
+    printf("early handler in %s\n",
+           started_as && mp_process_pid(mp_current_process()) == started_as ? "parent" : "child");
 }
 
 static void late(void)

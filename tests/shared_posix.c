@@ -35,7 +35,8 @@ int64_t arena_memory(void)
         ssize_t length = readlink(path, target, sizeof target - 1);
         if (length < 0) continue;
         target[length] = 0;
-        if (strncmp(target, "/memfd:libmp", 12) == 0 && stat(path, &status) == 0) found = (int64_t)status.st_blocks * 512;
+        if (strncmp(target, "/memfd:libmp", 12) == 0 && stat(path, &status) == 0)
+            found = (int64_t)status.st_blocks * 512;
     }
     closedir(folder);
     return found;

@@ -196,7 +196,8 @@ bool await_count(_Atomic uint32_t *counter, uint32_t count)
 
 void nap(int64_t microseconds)
 {
-    struct timespec time = {.tv_sec = (time_t)(microseconds / 1000000), .tv_nsec = (long)(microseconds % 1000000 * 1000)};
+    struct timespec time = {.tv_sec = (time_t)(microseconds / 1000000),
+                            .tv_nsec = (long)(microseconds % 1000000 * 1000)};
     nanosleep(&time, NULL);
 }
 

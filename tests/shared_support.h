@@ -20,9 +20,9 @@
 #define PATIENCE_MS INT64_C(60000)
 
 /* For children and threads, where cmocka's asserts have no place: from a function that returns an exit code. */
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) return complain(#condition, __FILE__, __LINE__);                                             \
+#define REQUIRE(condition)                                                 \
+    do {                                                                   \
+        if (!(condition)) return complain(#condition, __FILE__, __LINE__); \
     } while (0)
 int complain(const char *what, const char *file, int line);
 
@@ -47,7 +47,8 @@ void children_join(mp_process *children, size_t count);
 /* Start one, join it, and close it. Its exit code. */
 int child_run(mp_start_method method, mp_target target, const void *args, size_t size);
 /* The same, with what it wrote to stderr; its target calls stderr_capture() first. */
-int child_run_captured(mp_start_method method, mp_target target, const void *args, size_t size, char *text, size_t room);
+int child_run_captured(mp_start_method method, mp_target target, const void *args, size_t size, char *text,
+                       size_t room);
 int stderr_capture(void);
 /* Remove what a child of another kind has captured. */
 void stderr_forget(void);

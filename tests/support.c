@@ -29,7 +29,8 @@ void support_count(struct support_counts *counts)
 static bool same(const char *what, uint64_t before, uint64_t after)
 {
     if (before == after) return true;
-    print_error("left over: %s: %llu before, %llu after\n", what, (unsigned long long)before, (unsigned long long)after);
+    print_error("left over: %s: %llu before, %llu after\n", what, (unsigned long long)before,
+                (unsigned long long)after);
     return false;
 }
 
@@ -113,7 +114,8 @@ int support_run(const char *group, const struct test_case *cases, size_t count, 
             struct run *run = &runs[total];
             run->method = cases[i].flags & ONCE ? MP_DEFAULT : all[m];
             snprintf(run->name, sizeof run->name, "%s:%s", mp_start_method_name(run->method), cases[i].name);
-            tests[total++] = (struct CMUnitTest){run->name, cases[i].run, set_up, tear_down, run};
+            tests[total++] =
+                (struct CMUnitTest){run->name, cases[i].run, set_up, cases[i].flags & LEAVES ? NULL : tear_down, run};
         }
     }
     warm_up();
@@ -136,8 +138,8 @@ int support_ok(int result, const char *call, const char *file, int line)
 void support_fails(int wanted, int result, const char *call, const char *file, int line)
 {
     if (result == wanted && (mp_error_detail()[0] || wanted >= 0)) return;
-    print_error("%s: %s (%d) instead of %s; the detail: %s\n", call, mp_error_name(result), result, mp_error_name(wanted),
-                mp_error_detail());
+    print_error("%s: %s (%d) instead of %s; the detail: %s\n", call, mp_error_name(result), result,
+                mp_error_name(wanted), mp_error_detail());
     _fail(file, line);
 }
 

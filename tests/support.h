@@ -33,8 +33,9 @@
 /* ---- cases ----------------------------------------------------------------------------------------------------- */
 
 enum {
-    ONCE = 1,   /* not for each start method: with the platform's default */
-    NO_FORK = 2 /* not by fork */
+    ONCE = 1,    /* not for each start method: with the platform's default */
+    NO_FORK = 2, /* not by fork */
+    LEAVES = 4   /* what a killed process had created may be left */
 };
 
 struct test_case {
@@ -42,18 +43,23 @@ struct test_case {
     void (*run)(void **state);
     unsigned flags;
 };
-#define CASE(function)       {#function, function, 0}
-#define CASE_ONCE(function)  {#function, function, ONCE}
-#define CASE_CLEAN(function) {#function, function, NO_FORK}
+#define CASE_WITH(function, how)                         \
+    {                                                    \
+        .run = function, .flags = how, .name = #function \
+    }
+#define CASE(function)        CASE_WITH(function, 0)
+#define CASE_ONCE(function)   CASE_WITH(function, ONCE)
+#define CASE_CLEAN(function)  CASE_WITH(function, NO_FORK)
+#define CASE_LEAVES(function) CASE_WITH(function, LEAVES)
 
 /* Run each case for each start method, which is the default while it runs. After each, what support_count counts has to be
  * as before. An argument of the program chooses cases by a pattern ("spawn:*"). Returns main's result. */
 int support_run(const char *group, const struct test_case *cases, size_t count, int argc, char **argv);
-#define SUPPORT_MAIN(group, cases)                                                                                     \
-    int main(int argc, char **argv)                                                                                    \
-    {                                                                                                                  \
-        mp_freeze_support();                                                                                           \
-        return support_run(group, cases, sizeof(cases) / sizeof(cases)[0], argc, argv);                                \
+#define SUPPORT_MAIN(group, cases)                                                      \
+    int main(int argc, char **argv)                                                     \
+    {                                                                                   \
+        mp_freeze_support();                                                            \
+        return support_run(group, cases, sizeof(cases) / sizeof(cases)[0], argc, argv); \
     }
 
 /* What has to be the same before and after. */

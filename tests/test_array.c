@@ -64,7 +64,7 @@ static void test_empty(void **state)
     assert_non_null(mp_array_data(array, 8));
     assert_null(mp_array_data(array, 4));
     int inside = 0;
-    MP_WITH_LOCK (array) inside++;
+    MP_WITH_LOCK(array) inside++;
     assert_int_equal(inside, 1);
     assert_int_equal(mp_block_of(mp_array_data(array, 8)).id, 0);
     assert_ok(mp_array_destroy(array));
@@ -109,10 +109,10 @@ static void test_locks(void **state)
     assert_int_equal(mp_array_get_lock(raw).id, 0);
     assert_int_equal(mp_array_get_lock(given).id, lock.id);
     assert_fails(mp_rlock_destroy(rlock), MP_EBUSY);
-    MP_WITH_LOCK (own) {
+    MP_WITH_LOCK(own) {
         assert_int_equal(mp_rlock_locked(rlock), 1);
-        MP_WITH_LOCK (own) assert_int_equal(mp_rlock_locked(rlock), 1);
-        MP_WITH_LOCK (given) assert_int_equal(mp_lock_locked(lock), 1);
+        MP_WITH_LOCK(own) assert_int_equal(mp_rlock_locked(rlock), 1);
+        MP_WITH_LOCK(given) assert_int_equal(mp_lock_locked(lock), 1);
     }
     assert_int_equal(mp_rlock_locked(rlock), 0);
     assert_int_equal(mp_lock_locked(lock), 0);
@@ -146,14 +146,16 @@ static int use(void *args)
     REQUIRE(mp_rlock_destroy(job->lock) == MP_EBUSY);
     int *numbers = MP_ARRAY(int, job->numbers);
     for (int round = 0; round < 5; round++)
-        MP_WITH_LOCK (job->numbers)
+        MP_WITH_LOCK(job->numbers)
             for (size_t i = 0; i < job->length; i++) numbers[i] += (int)i;
     return 0;
 }
 
 static void in_children(mp_start_method method)
 {
-    enum { CHILDREN = 4 };
+    enum {
+        CHILDREN = 4
+    };
     struct usage before = usage_now();
     struct job job = {.length = 50000};
     assert_ok(mp_array_create(&job.numbers, job.length, sizeof(int), NULL));
@@ -204,8 +206,8 @@ int main(void)
 {
     mp_freeze_support();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),     cmocka_unit_test(test_typed), cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_arguments), cmocka_unit_test(test_locks), cmocka_unit_test(test_in_children),
+        cmocka_unit_test(test_plain),      cmocka_unit_test(test_typed), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_arguments),  cmocka_unit_test(test_locks), cmocka_unit_test(test_in_children),
         cmocka_unit_test(test_check_dies),
     };
     return cmocka_run_group_tests(tests, warm_up, NULL);

@@ -8,10 +8,12 @@
 
 #define MIB ((size_t)1 << 20)
 
-static const size_t sizes[] = {1,     2,     7,     8,     63,        64,      65,          100,     1000,        4095,
-                               4096,  4097,  16383, 16384, 16385,     65535,   65536,       65537,   3 * 65536,   MIB - 1,
-                               MIB,   MIB + 1, 5 * MIB + 3, 64 * MIB};
-enum { SIZES = sizeof sizes / sizeof *sizes };
+static const size_t sizes[] = {1,     2,     7,         8,       63,    64,      65,          100,
+                               1000,  4095,  4096,      4097,    16383, 16384,   16385,       65535,
+                               65536, 65537, 3 * 65536, MIB - 1, MIB,   MIB + 1, 5 * MIB + 3, 64 * MIB};
+enum {
+    SIZES = sizeof sizes / sizeof *sizes
+};
 
 static void test_sizes(void **state)
 {
@@ -224,7 +226,7 @@ int main(void)
     mp_freeze_support();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window), /* while the window is small */
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_arguments),      cmocka_unit_test(test_block_of),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_arguments),      cmocka_unit_test(test_block_of),
         cmocka_unit_test(test_child_makes), cmocka_unit_test(test_child_destroys),
     };
     return cmocka_run_group_tests(tests, warm_up, NULL);

@@ -49,7 +49,8 @@ static void test_limits(void **state)
     assert_ok(mp_configure(NULL)); /* none of these was a use */
     assert_true(mp_cpu_count() >= 1);
     assert_string_equal(mp_version(), "0.1.0");
-    assert_string_equal(mp_start_method_name(mp_get_start_method()), mp_start_method_name(mp_get_all_start_methods(NULL)[0]));
+    assert_string_equal(mp_start_method_name(mp_get_start_method()),
+                        mp_start_method_name(mp_get_all_start_methods(NULL)[0]));
     assert_ok(mp_configure(&(mp_config){.arena_bytes = 64 * MIB})); /* nor these */
     mp_lock lock;
     assert_ok(mp_lock_create(&lock, NULL)); /* this is */
@@ -134,7 +135,9 @@ static void empty(mp_block *blocks, size_t count, size_t size)
 static void test_small_blocks(void **state)
 {
     (void)state;
-    enum { MOST = 40000 };
+    enum {
+        MOST = 40000
+    };
     static mp_block blocks[MOST];
     struct usage before = usage_now();
     size_t sizes[] = {1, 64, 65, 1000, 5000, 16384, 20000}, first[7];
@@ -159,7 +162,9 @@ static void test_small_blocks(void **state)
 static void test_small_locks(void **state)
 {
     (void)state;
-    enum { MOST = 200000 };
+    enum {
+        MOST = 200000
+    };
     struct usage before = usage_now();
     mp_lock *locks = calloc(MOST, sizeof *locks);
     assert_non_null(locks);
@@ -187,7 +192,9 @@ static void test_small_locks(void **state)
 /* No room for the arguments: nothing is started, nothing is left. */
 static void start_in_full_arena(mp_start_method method)
 {
-    enum { MOST = 20 };
+    enum {
+        MOST = 20
+    };
     mp_block blocks[MOST];
     struct usage before = usage_now();
     mp_process process = {7};
@@ -314,13 +321,16 @@ static int count_up(void *args)
     const struct job *job = args;
     mp_lock gate = job->gate;
     if (wait_for_gate(&gate) != 0) return 98;
-    for (int i = 0; i < 2000; i++) MP_WITH_LOCK (job->total) *MP_VALUE(int, job->total) += 1;
+    for (int i = 0; i < 2000; i++)
+        MP_WITH_LOCK(job->total) *MP_VALUE(int, job->total) += 1;
     return 0;
 }
 
 static void contended(mp_start_method method)
 {
-    enum { CHILDREN = 4 };
+    enum {
+        CHILDREN = 4
+    };
     struct job job;
     mp_process children[CHILDREN];
     assert_ok(mp_value_create(&job.total, sizeof(int), NULL));
@@ -395,7 +405,9 @@ static void test_stats(void **state)
 
 static void processes_counted(mp_start_method method)
 {
-    enum { CHILDREN = 3 };
+    enum {
+        CHILDREN = 3
+    };
     struct usage before = usage_now();
     struct counting counting;
     mp_process children[CHILDREN];

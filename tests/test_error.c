@@ -13,15 +13,17 @@ static const struct {
     int code;
     const char *name;
 } codes[] = {
-    {-1001, "MP_EINVAL"},    {-1002, "MP_EBADHANDLE"}, {-1003, "MP_ENOMEM"},   {-1004, "MP_ETIMEDOUT"},
-    {-1005, "MP_ECLOSED"},   {-1006, "MP_EPEERDEAD"},  {-1007, "MP_EMSGSIZE"}, {-1008, "MP_ENOTOWNER"},
-    {-1009, "MP_EDEADLK"},   {-1010, "MP_EOVERFLOW"},  {-1011, "MP_EBROKEN"},  {-1012, "MP_EBUSY"},
+    {-1001, "MP_EINVAL"},    {-1002, "MP_EBADHANDLE"}, {-1003, "MP_ENOMEM"},    {-1004, "MP_ETIMEDOUT"},
+    {-1005, "MP_ECLOSED"},   {-1006, "MP_EPEERDEAD"},  {-1007, "MP_EMSGSIZE"},  {-1008, "MP_ENOTOWNER"},
+    {-1009, "MP_EDEADLK"},   {-1010, "MP_EOVERFLOW"},  {-1011, "MP_EBROKEN"},   {-1012, "MP_EBUSY"},
     {-1013, "MP_ENOTSUP"},   {-1014, "MP_ESTALE"},     {-1015, "MP_ENOTARGET"}, {-1016, "MP_ENOFREEZE"},
-    {-1017, "MP_ELIMIT"},    {-1018, "MP_EPERM"},      {-1019, "MP_ETASK"},    {-1020, "MP_EWORKERDEAD"},
-    {-1021, "MP_ECANCELED"}, {-1022, "MP_EEXIT"},      {-1023, "MP_EINIT"},    {-1024, "MP_ESYSTEM"},
+    {-1017, "MP_ELIMIT"},    {-1018, "MP_EPERM"},      {-1019, "MP_ETASK"},     {-1020, "MP_EWORKERDEAD"},
+    {-1021, "MP_ECANCELED"}, {-1022, "MP_EEXIT"},      {-1023, "MP_EINIT"},     {-1024, "MP_ESYSTEM"},
     {1, "MP_OWNERDEAD"},
 };
-enum { CODES = sizeof codes / sizeof *codes };
+enum {
+    CODES = sizeof codes / sizeof *codes
+};
 
 /* Runs first. */
 static void test_nothing_yet(void **state)
@@ -247,8 +249,9 @@ int main(void)
     mp_freeze_support();
     const struct CMUnitTest first[] = {cmocka_unit_test(test_nothing_yet)};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_unknown),       cmocka_unit_test(test_detail),
-        cmocka_unit_test(test_detail_long),   cmocka_unit_test(test_detail_thread), cmocka_unit_test(test_check_passes),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_detail),        cmocka_unit_test(test_detail_long),
+        cmocka_unit_test(test_detail_thread), cmocka_unit_test(test_check_passes),
         cmocka_unit_test(test_check_message), cmocka_unit_test(test_check_ends_children),
     };
     int failed = cmocka_run_group_tests(first, NULL, NULL);

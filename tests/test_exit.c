@@ -30,13 +30,6 @@ static bool is_new_program(void)
     return mp_get_start_method() == MP_SPAWN;
 }
 
-/* Where exit handlers are told the exit code, copies skip their original's: REFERENCE is glibc. */
-#ifdef __GLIBC__
-#define HANDLERS_ARE_TOLD 1
-#else
-#define HANDLERS_ARE_TOLD 0
-#endif
-
 static void daemons_first(void **state)
 {
     (void)state;
@@ -52,9 +45,10 @@ static void daemons_first(void **state)
 static void unjoined_children_are_joined(void **state)
 {
     (void)state;
-    const char *text = run("unjoined");
+    const char *text = run("unjoined"); /* children by spawn may be through before main is */
     assert_int_equal(outcome.code, 0);
-    assert_memory_equal(text, "main returns\n", 13);
+    text = strstr(text, "main returns\n");
+    assert_non_null(text);
     assert_non_null(strstr(text, "total 100\n"));
 }
 
@@ -75,7 +69,8 @@ static void failure_of_a_child_is_its_own(void **state)
     assert_int_equal(outcome.code, 0);
 }
 
-/* A child by spawn is a program with handlers of its own. Copies have none, whatever their original registered. */
+/* A child by spawn is a program with handlers of its own. Copies have none, whatever their original registered; after
+ * exit() that is so where the C library tells handlers the exit code (TEST_EXIT_TELLS). */
 static void handlers_after_return(void **state)
 {
     (void)state;
@@ -99,7 +94,7 @@ static void handlers_after_exit(void **state)
     assert_string_equal(strstr(text, "child ended"), "child ended with 4\nlate handler\nearly handler in parent\n");
     if (is_new_program())
         assert_memory_equal(text, "own handler\nearly handler in child\nchild ended", 46);
-    else if (HANDLERS_ARE_TOLD)
+    else if (TEST_EXIT_TELLS)
         assert_string_equal(text, "own handler\nchild ended with 4\nlate handler\nearly handler in parent\n");
 }
 

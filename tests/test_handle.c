@@ -12,11 +12,11 @@ _Static_assert(sizeof(mp_handle) == 8 && sizeof(mp_process) == 8 && sizeof(mp_lo
 
 /* ---- every function, as one that says MP_EBADHANDLE or something else ------------------------------------------- */
 
-#define CALL(name, type, expression)                                                                                   \
-    static int call_##name(uint64_t id)                                                                                \
-    {                                                                                                                  \
-        type it = {id};                                                                                                \
-        return (expression);                                                                                           \
+#define CALL(name, type, expression)    \
+    static int call_##name(uint64_t id) \
+    {                                   \
+        type it = {id};                 \
+        return (expression);            \
     }
 #define OR_BAD(found) ((found) ? 0 : MP_EBADHANDLE)
 
@@ -63,12 +63,23 @@ CALL(process_is_daemon, mp_process, mp_process_is_daemon(it))
 CALL(value_create, mp_rlock, mp_value_create(&made_value, 4, &(mp_shared_options){.lock = it}))
 CALL(array_create, mp_rlock, mp_array_create(&made_array, 4, 4, &(mp_shared_options){.lock = it}))
 
-enum kind { PROCESS, LOCK, RLOCK, VALUE, ARRAY, BLOCK, KINDS };
+enum kind {
+    PROCESS,
+    LOCK,
+    RLOCK,
+    VALUE,
+    ARRAY,
+    BLOCK,
+    KINDS
+};
 static const char *const kind_names[KINDS] = {"process", "lock", "rlock", "value", "array", "block"};
 
 #define OF(kind) (1u << (kind))
 #define OR_NONE  (1u << KINDS) /* zero is no handle, and that is fine */
-#define ENTRY(name, call, kinds) {"mp_" name, call_##call, kinds}
+#define ENTRY(name, call, kinds)       \
+    {                                  \
+        "mp_" name, call_##call, kinds \
+    }
 
 /* In the order in which a living object stands them: those that end it are last. */
 static const struct function {
@@ -115,7 +126,9 @@ static const struct function {
     ENTRY("block_destroy", block_destroy, OF(BLOCK)),
     ENTRY("process_close", process_close, OF(PROCESS)),
 };
-enum { FUNCTIONS = sizeof functions / sizeof *functions };
+enum {
+    FUNCTIONS = sizeof functions / sizeof *functions
+};
 
 /* Every function refuses it. */
 static void assert_bad(uint64_t id)
@@ -284,14 +297,22 @@ static uint64_t garbage_next(uint64_t *random, const uint64_t *living, size_t co
 {
     uint64_t number = random_next(random), like = living[number % count];
     switch (number >> 32 & 7) {
-    case 0: return random_next(random);
-    case 1: return like ^ UINT64_C(1) << (number >> 40 & 63);                       /* one bit */
-    case 2: return (like & UINT32_MAX) | random_next(random) << 32;                 /* generation */
-    case 3: return (like & ~UINT64_C(0xffffff)) | (random_next(random) & 0xffffff); /* index */
-    case 4: return (like & UINT64_C(0xff000000)) | (number >> 40 & 0xff) | (number >> 48 & 0xff) << 32;
-    case 5: return like + (number >> 40) % 1000 - 500;
-    case 6: return ~like;
-    default: return (random_next(random) & ~UINT64_C(0xff000000)) | (like & 0xff000000);
+    case 0:
+        return random_next(random);
+    case 1:
+        return like ^ UINT64_C(1) << (number >> 40 & 63); /* one bit */
+    case 2:
+        return (like & UINT32_MAX) | random_next(random) << 32; /* generation */
+    case 3:
+        return (like & ~UINT64_C(0xffffff)) | (random_next(random) & 0xffffff); /* index */
+    case 4:
+        return (like & UINT64_C(0xff000000)) | (number >> 40 & 0xff) | (number >> 48 & 0xff) << 32;
+    case 5:
+        return like + (number >> 40) % 1000 - 500;
+    case 6:
+        return ~like;
+    default:
+        return (random_next(random) & ~UINT64_C(0xff000000)) | (like & 0xff000000);
     }
 }
 
@@ -325,7 +346,10 @@ static void test_garbage(void **state)
 static void test_generations(void **state)
 {
     (void)state;
-    enum { TIMES = 100000, KEPT = 1000 };
+    enum {
+        TIMES = 100000,
+        KEPT = 1000
+    };
     struct usage before = usage_now();
     static uint64_t kept[KEPT];
     mp_lock lock;
@@ -354,7 +378,9 @@ static void test_generations(void **state)
 static void test_many(void **state)
 {
     (void)state;
-    enum { LOCKS = 100000 };
+    enum {
+        LOCKS = 100000
+    };
     struct usage before = usage_now();
     mp_lock *locks = calloc(LOCKS, sizeof *locks);
     assert_non_null(locks);
@@ -389,7 +415,9 @@ static int use_far(void *args)
 
 static void far_handles(mp_start_method method)
 {
-    enum { LOCKS = 30000 };
+    enum {
+        LOCKS = 30000
+    };
     static mp_lock locks[LOCKS];
     mp_process child;
     mp_process_options options = {.method = method};

@@ -16,7 +16,9 @@
 
 /* ---- random operations against a model ------------------------------------------------------------------------- */
 
-enum { SLOTS = 200 };
+enum {
+    SLOTS = 200
+};
 
 struct fuzz {
     uint64_t random;
@@ -139,7 +141,9 @@ static void *fuzz_thread(void *args)
 
 static void fuzz_threads(uint32_t steps, int64_t end_ms)
 {
-    enum { THREADS = 4 };
+    enum {
+        THREADS = 4
+    };
     struct usage before = usage_now();
     pthread_t threads[THREADS];
     struct fuzz fuzz[THREADS];
@@ -167,7 +171,9 @@ static void test_fuzz_threads(void **state)
 
 static void fuzz_processes(mp_start_method method, uint32_t steps, int64_t end_ms)
 {
-    enum { PROCESSES = 4 };
+    enum {
+        PROCESSES = 4
+    };
     struct usage before = usage_now();
     mp_process children[PROCESSES];
     mp_block exchange = exchange_create();
@@ -197,7 +203,9 @@ static void test_fuzz_processes(void **state)
 static void test_big_given_back(void **state)
 {
     (void)state;
-    enum { SIZE = 128 };
+    enum {
+        SIZE = 128
+    };
     struct usage before = usage_now();
     int64_t memory = arena_memory();
     for (int i = 0; i < 3; i++) {
@@ -223,7 +231,9 @@ static void test_big_given_back(void **state)
 static void test_big_in_parts(void **state)
 {
     (void)state;
-    enum { PARTS = 48 };
+    enum {
+        PARTS = 48
+    };
     struct usage before = usage_now();
     for (int i = 0; i < 3; i++) {
         mp_block big, parts[PARTS];

@@ -15,7 +15,7 @@ struct job {
 };
 
 struct shared {
-    uint64_t count; /* under the lock */
+    uint64_t count;  /* under the lock */
     uint64_t inside; /* under the lock: 0 or 1 */
     _Atomic uint32_t arrived, left, ticks, numbers;
 };
@@ -90,7 +90,8 @@ static void test_over_release(void **state)
 static void test_timeouts(void **state)
 {
     (void)state;
-    static const int64_t polls[] = {0, -1, -1000, INT64_MIN}, long_ones[] = {1, 100, INT_MAX, INT64_MAX - 1, INT64_MAX / 1000};
+    static const int64_t polls[] = {0, -1, -1000, INT64_MIN},
+                         long_ones[] = {1, 100, INT_MAX, INT64_MAX - 1, INT64_MAX / 1000};
     mp_lock lock;
     assert_ok(mp_lock_create(&lock, NULL));
     for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++) { /* of a free lock: no wait */
@@ -258,7 +259,10 @@ static int wait_for_its_end(void *args)
 
 static void destroyed_under_waiters(mp_start_method method)
 {
-    enum { WAITERS = 6, ROUNDS = 4 };
+    enum {
+        WAITERS = 6,
+        ROUNDS = 4
+    };
     uint64_t random = 4711;
     for (int round = 0; round < ROUNDS; round++) {
         struct shared *shared;

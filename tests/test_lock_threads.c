@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { THREADS_MOST = 16 };
+enum {
+    THREADS_MOST = 16
+};
 
 struct job {
     mp_lock lock;
@@ -145,14 +147,15 @@ static int count_rlocked(struct job *job)
         REQUIRE(mp_rlock_release(job->rlock) == 0);
         job->count--;
         REQUIRE(mp_rlock_release(job->rlock) == 0);
-        MP_WITH_LOCK (job->rlock) job->count++;
+        MP_WITH_LOCK(job->rlock) job->count++;
     }
     return 0;
 }
 
 static int count_value(struct job *job)
 {
-    for (uint32_t i = 0; i < job->rounds; i++) MP_WITH_LOCK (job->value) *MP_VALUE(uint64_t, job->value) += 1;
+    for (uint32_t i = 0; i < job->rounds; i++)
+        MP_WITH_LOCK(job->value) *MP_VALUE(uint64_t, job->value) += 1;
     return 0;
 }
 
@@ -220,7 +223,9 @@ static int wait_for_its_end(struct job *job)
 
 static void destroyed_under_waiters(int64_t microseconds)
 {
-    enum { THREADS = 6 };
+    enum {
+        THREADS = 6
+    };
     struct thread threads[THREADS];
     struct job job;
     mp_lock next;
@@ -338,7 +343,9 @@ static void test_blocks(void **state)
 /* Handles of objects made by others meanwhile, far beyond what was mapped; and counting, all the time. */
 static int create_and_count(struct job *job)
 {
-    enum { MANY = 300 };
+    enum {
+        MANY = 300
+    };
     mp_value values[MANY];
     mp_stats stats;
     for (uint32_t i = 0; i < job->rounds; i++) {

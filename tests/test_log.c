@@ -147,7 +147,9 @@ static int fails_often(void *args)
 
 static int starts_many(void *args)
 {
-    enum { CHILDREN = 4 };
+    enum {
+        CHILDREN = 4
+    };
     static const char name[] = "abcdefghijklmnopqrstuvwxyz";
     mp_process_options options = {.method = *(const mp_start_method *)args};
     mp_process children[CHILDREN];

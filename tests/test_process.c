@@ -44,10 +44,12 @@ static mp_process start_waiting(struct gate gate)
 
 static void exit_codes(void **state)
 {
-    static const int codes[] = {0,   1,   2,       127,     128,     255,         256,     257,       -1,
-                                -2,  -9,  -15,     -127,    -128,    -129,        70000,   INT_MAX,   INT_MIN,
-                                512, 1 << 16, 0x1234ff, -1005,   -1024,   0x7fffff00,  -65536};
-    enum { COUNT = sizeof codes / sizeof codes[0] };
+    static const int codes[] = {0,   1,       2,        127,   128,   255,        256,   257,     -1,
+                                -2,  -9,      -15,      -127,  -128,  -129,       70000, INT_MAX, INT_MIN,
+                                512, 1 << 16, 0x1234ff, -1005, -1024, 0x7fffff00, -65536};
+    enum {
+        COUNT = sizeof codes / sizeof codes[0]
+    };
     mp_process processes[COUNT];
     int found[COUNT];
     (void)state;
@@ -153,7 +155,9 @@ static void interrupt_without_signals(void **state)
 
 static void hundred_terminated(void **state)
 {
-    enum { COUNT = 100 };
+    enum {
+        COUNT = 100
+    };
     static mp_process processes[COUNT];
     static int codes[COUNT];
     struct gate gate = gate_create();
@@ -214,7 +218,8 @@ static void join_times_out(void **state)
 
 static void huge_timeouts(void **state)
 {
-    static const int64_t times[] = {MP_FOREVER, INT64_MAX - 1, INT64_MAX / 1000000, INT64_MAX / 1000000 + 1, INT64_MAX / 2};
+    static const int64_t times[] = {MP_FOREVER, INT64_MAX - 1, INT64_MAX / 1000000, INT64_MAX / 1000000 + 1,
+                                    INT64_MAX / 2};
     int code;
     (void)state;
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
@@ -248,7 +253,9 @@ static void *join_in_thread(void *argument)
 
 static void join_from_many_threads(void **state)
 {
-    enum { THREADS = 8 };
+    enum {
+        THREADS = 8
+    };
     pthread_t threads[THREADS];
     struct gate gate = gate_create();
     mp_process process = start_waiting(gate);
@@ -483,6 +490,9 @@ static int hold_a_child(void *args)
 
 static void grandparent_joins_grandchild(void **state)
 {
+#ifdef TEST_PARENT_SEES_ALONE /* see mp_process_join */
+    if (mp_get_start_method() != MP_FORKSERVER) skip();
+#endif
     struct board *board;
     mp_value value = board_create(&board);
     mp_process middle = start(hold_a_child, &value, sizeof value);
@@ -859,7 +869,7 @@ static int check_bytes(void *args)
 
 static void arguments_of_any_size(void **state)
 {
-    static const size_t sizes[] = {8,    9,    63,    64,    65,    1000,      1024,     1025,
+    static const size_t sizes[] = {8,    9,    63,    64,    65,    1000,    1024,     1025,
                                    4096, 4097, 65535, 65536, 65537, 1000003, 64u << 20};
     unsigned char *bytes = malloc(64u << 20);
     (void)state;
@@ -1008,7 +1018,9 @@ static void quick_sequence(void **state)
 
 static void many_at_once(void **state)
 {
-    enum { COUNT = 50 };
+    enum {
+        COUNT = 50
+    };
     static mp_process processes[COUNT];
     struct gate gate = gate_create();
     mp_stats stats;

@@ -63,7 +63,9 @@ static void test_plain(void **state)
 static void test_recursion(void **state)
 {
     (void)state;
-    enum { DEPTH = 10000 };
+    enum {
+        DEPTH = 10000
+    };
     mp_rlock rlock;
     assert_ok(mp_rlock_create(&rlock, NULL));
     for (int i = 0; i < DEPTH; i++) assert_ok(mp_rlock_acquire(rlock, i % 3 - 1));
@@ -281,7 +283,9 @@ static int wait_for_its_end(void *args)
 
 static void destroyed_under_waiters(mp_start_method method)
 {
-    enum { WAITERS = 5 };
+    enum {
+        WAITERS = 5
+    };
     for (int64_t microseconds = 0; microseconds < 4000; microseconds += 1300) {
         struct shared *shared;
         struct job job = job_create(&shared, 0);

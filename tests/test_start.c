@@ -109,9 +109,9 @@ static int check_variables(void *args)
     return getenv("_MP_BOOTSTRAP") ? 99 : 0;
 }
 
-#define assert_variables(text, ...)                                                                                    \
-    assert_ends(start_with(check_variables, text "\0", sizeof(text "\0"),                                              \
-                           &(mp_process_options){.environment = (const char *const[]){__VA_ARGS__}}),                 \
+#define assert_variables(text, ...)                                                                   \
+    assert_ends(start_with(check_variables, text "\0", sizeof(text "\0"),                             \
+                           &(mp_process_options){.environment = (const char *const[]){__VA_ARGS__}}), \
                 0)
 
 static void environment(void **state)

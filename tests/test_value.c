@@ -87,7 +87,7 @@ static void test_own_lock(void **state)
     assert_int_equal(usage_now().stats.rlocks, before.stats.rlocks + 1);
     assert_ok(mp_rlock_acquire(own, 0));
     assert_ok(mp_rlock_acquire(own, 0));
-    MP_WITH_LOCK (value) assert_int_equal(mp_rlock_locked(own), 1);
+    MP_WITH_LOCK(value) assert_int_equal(mp_rlock_locked(own), 1);
     assert_fails(mp_rlock_destroy(own), MP_EBUSY); /* not without its value */
     assert_ok(mp_rlock_release(own));
     assert_ok(mp_rlock_release(own));
@@ -127,10 +127,10 @@ static void test_given_lock(void **state)
     assert_int_equal(mp_value_get_lock(first).id, rlock.id);
     assert_int_equal(mp_value_get_lock(second).id, rlock.id);
     assert_int_equal(mp_value_get_lock(third).id, lock.id);
-    MP_WITH_LOCK (first) {
+    MP_WITH_LOCK(first) {
         assert_int_equal(mp_rlock_locked(rlock), 1);
-        MP_WITH_LOCK (second) {
-            MP_WITH_LOCK (third) assert_int_equal(mp_lock_locked(lock), 1);
+        MP_WITH_LOCK(second) {
+            MP_WITH_LOCK(third) assert_int_equal(mp_lock_locked(lock), 1);
         }
     }
     assert_int_equal(mp_rlock_locked(rlock), 0);
@@ -165,7 +165,8 @@ static int use(void *args)
     REQUIRE(mp_value_get_lock(job->raw).id == 0);
     REQUIRE(strcmp(MP_VALUE(struct point, job->point)->name, "parent") == 0);
     REQUIRE(mp_rlock_destroy(mp_value_get_lock(job->point)) == MP_EBUSY);
-    for (int i = 0; i < 2000; i++) MP_WITH_LOCK (job->total) *MP_VALUE(long, job->total) += 1;
+    for (int i = 0; i < 2000; i++)
+        MP_WITH_LOCK(job->total) *MP_VALUE(long, job->total) += 1;
     return 0;
 }
 
@@ -181,7 +182,9 @@ static int make(void *args)
 
 static void in_children(mp_start_method method)
 {
-    enum { CHILDREN = 4 };
+    enum {
+        CHILDREN = 4
+    };
     struct usage before = usage_now();
     struct job job = {0};
     assert_ok(mp_rlock_create(&job.lock, NULL));
@@ -243,8 +246,8 @@ int main(void)
 {
     mp_freeze_support();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),      cmocka_unit_test(test_typed),       cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_own_lock),   cmocka_unit_test(test_raw),         cmocka_unit_test(test_given_lock),
+        cmocka_unit_test(test_plain),       cmocka_unit_test(test_typed),      cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_own_lock),    cmocka_unit_test(test_raw),        cmocka_unit_test(test_given_lock),
         cmocka_unit_test(test_in_children), cmocka_unit_test(test_check_dies),
     };
     return cmocka_run_group_tests(tests, warm_up, NULL);

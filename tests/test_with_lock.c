@@ -31,16 +31,16 @@ static void test_end(void **state)
 {
     (void)state;
     int times = 0;
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         times++;
         assert_int_equal(mp_lock_locked(lock), 1);
         assert_fails(mp_lock_acquire(lock, 0), MP_ETIMEDOUT);
     }
     assert_true(all_free());
-    MP_WITH_LOCK (lock) times++; /* without braces, too */
+    MP_WITH_LOCK(lock) times++; /* without braces, too */
     assert_true(all_free());
     if (times == 2)
-        MP_WITH_LOCK (lock) times++;
+        MP_WITH_LOCK(lock) times++;
     else
         times = 1000; /* this else belongs to that if */
     assert_int_equal(times, 3);
@@ -51,15 +51,15 @@ static void test_kinds(void **state)
 {
     (void)state;
     int times = 0;
-    MP_WITH_LOCK (rlock) {
-        MP_WITH_LOCK (rlock) {
+    MP_WITH_LOCK(rlock) {
+        MP_WITH_LOCK(rlock) {
             times++;
             assert_int_equal(mp_rlock_locked(rlock), 1);
         }
         assert_int_equal(mp_rlock_locked(rlock), 1);
     }
-    MP_WITH_LOCK (value) {
-        MP_WITH_LOCK (array) {
+    MP_WITH_LOCK(value) {
+        MP_WITH_LOCK(array) {
             times++;
             assert_int_equal(mp_rlock_locked(mp_value_get_lock(value)), 1);
             assert_int_equal(mp_rlock_locked(mp_array_get_lock(array)), 1);
@@ -70,7 +70,7 @@ static void test_kinds(void **state)
         assert_int_equal(mp_rlock_locked(mp_value_get_lock(value)), 1);
     }
     mp_rlock of_value = mp_value_get_lock(value);
-    MP_WITH_LOCK (of_value) MP_ARRAY(int, array)[0] = *MP_VALUE(int, value) + times;
+    MP_WITH_LOCK(of_value) MP_ARRAY(int, array)[0] = *MP_VALUE(int, value) + times;
     assert_int_equal(MP_ARRAY(int, array)[0], 7);
     assert_true(all_free());
 }
@@ -81,12 +81,12 @@ static void test_break_continue(void **state)
     (void)state;
     int breaks = 0, continues = 0, after = 0;
     for (int i = 0; i < 3; i++) {
-        MP_WITH_LOCK (lock) {
+        MP_WITH_LOCK(lock) {
             if (++breaks) break;
             fail();
         }
         assert_true(all_free());
-        MP_WITH_LOCK (lock) {
+        MP_WITH_LOCK(lock) {
             if (++continues) continue;
             fail();
         }
@@ -96,7 +96,7 @@ static void test_break_continue(void **state)
     assert_int_equal(breaks, 3);
     assert_int_equal(continues, 3);
     assert_int_equal(after, 3);
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         for (int i = 0; i < 5; i++) { /* a loop inside is a loop as ever */
             if (i == 1) continue;
             if (i == 3) break;
@@ -104,8 +104,12 @@ static void test_break_continue(void **state)
         }
         assert_int_equal(mp_lock_locked(lock), 1);
         switch (after) {
-        case 5: after = 100; break;
-        default: after = 200; break;
+        case 5:
+            after = 100;
+            break;
+        default:
+            after = 200;
+            break;
         }
         assert_int_equal(mp_lock_locked(lock), 1);
         after++;
@@ -116,10 +120,10 @@ static void test_break_continue(void **state)
 
 static int returns(int number)
 {
-    MP_WITH_LOCK (lock) {
-        MP_WITH_LOCK (value) {
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(value) {
             if (number == 1) return mp_lock_locked(lock) + mp_rlock_locked(mp_value_get_lock(value));
-            MP_WITH_LOCK (value) {
+            MP_WITH_LOCK(value) {
                 if (number == 2) return 20;
             }
         }
@@ -147,8 +151,8 @@ static void test_goto(void **state)
     int rounds = 0;
 again:
     assert_true(all_free());
-    MP_WITH_LOCK (lock) {
-        MP_WITH_LOCK (rlock) {
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(rlock) {
             if (++rounds < 5) goto again; /* backwards, out of both */
             goto inside;                  /* out of one */
         }
@@ -168,11 +172,11 @@ out:
 static void test_released_inside(void **state)
 {
     (void)state;
-    MP_WITH_LOCK (lock) assert_ok(mp_lock_release(lock));
+    MP_WITH_LOCK(lock) assert_ok(mp_lock_release(lock));
     assert_true(all_free());
-    MP_WITH_LOCK (rlock) assert_ok(mp_rlock_release(rlock));
+    MP_WITH_LOCK(rlock) assert_ok(mp_rlock_release(rlock));
     assert_true(all_free());
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         assert_ok(mp_lock_release(lock));
         assert_ok(mp_lock_acquire(lock, 0));
     }
@@ -189,8 +193,8 @@ static void *take(void *args)
 static void test_taken_by_another(void **state)
 {
     (void)state;
-    MP_WITH_LOCK (lock) {
-        MP_WITH_LOCK (rlock) {
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(rlock) {
             pthread_t thread;
             void *result;
             assert_ok(mp_lock_release(lock));
@@ -216,7 +220,7 @@ static void test_destroyed_inside(void **state)
     mp_rlock rgone;
     mp_value vgone;
     assert_ok(mp_lock_create(&gone, NULL));
-    MP_WITH_LOCK (gone) {
+    MP_WITH_LOCK(gone) {
         assert_ok(mp_lock_destroy(gone));
         assert_ok(mp_lock_create(&next, NULL)); /* in its place, and mine as it was */
         assert_ok(mp_lock_acquire(next, 0));
@@ -224,9 +228,9 @@ static void test_destroyed_inside(void **state)
     assert_int_equal(mp_lock_locked(next), 1);
     assert_ok(mp_lock_destroy(next));
     assert_ok(mp_rlock_create(&rgone, NULL));
-    MP_WITH_LOCK (rgone) assert_ok(mp_rlock_destroy(rgone));
+    MP_WITH_LOCK(rgone) assert_ok(mp_rlock_destroy(rgone));
     assert_ok(mp_value_create(&vgone, 1, NULL));
-    MP_WITH_LOCK (vgone) assert_ok(mp_value_destroy(vgone));
+    MP_WITH_LOCK(vgone) assert_ok(mp_value_destroy(vgone));
     assert_usage(&before);
 }
 
@@ -236,13 +240,13 @@ static void test_handle_changes(void **state)
     (void)state;
     mp_lock which = lock;
     int evaluated = 0;
-    MP_WITH_LOCK (which) {
+    MP_WITH_LOCK(which) {
         which = second;
         assert_int_equal(mp_lock_locked(second), 0);
     }
     assert_true(all_free());
     mp_lock both[] = {lock, second};
-    MP_WITH_LOCK (both[evaluated++]) assert_int_equal(mp_lock_locked(lock), 1);
+    MP_WITH_LOCK(both[evaluated++]) assert_int_equal(mp_lock_locked(lock), 1);
     assert_int_equal(evaluated, 1);
     assert_true(all_free());
 }
@@ -260,7 +264,7 @@ static int enter(void *args)
     _Atomic uint32_t *report = mp_block_data(bad->report);
     if (stderr_capture() < 0 || !report) return 98;
     atomic_store(report, 1);
-    MP_WITH_LOCK (bad->object) atomic_store(report, 2);
+    MP_WITH_LOCK(bad->object) atomic_store(report, 2);
     return 97;
 }
 
@@ -338,7 +342,7 @@ static int leave_all_ways(void *args)
 {
     const mp_value *counter = args;
     for (int i = 0; i < 1000; i++) {
-        MP_WITH_LOCK (*counter) {
+        MP_WITH_LOCK(*counter) {
             if (i % 3 == 0) {
                 *MP_VALUE(int, *counter) += 1;
                 break;
@@ -350,13 +354,15 @@ static int leave_all_ways(void *args)
             *MP_VALUE(int, *counter) += 1;
         }
     }
-    MP_WITH_LOCK (*counter) return 0;
+    MP_WITH_LOCK(*counter) return 0;
     return 1;
 }
 
 static void counted(mp_start_method method)
 {
-    enum { CHILDREN = 3 };
+    enum {
+        CHILDREN = 3
+    };
     mp_value counter;
     mp_process children[CHILDREN];
     assert_ok(mp_value_create(&counter, sizeof(int), NULL));

@@ -7,17 +7,18 @@
 #include <stdexcept>
 #include <string>
 
-#define CHECK(condition)                                                             \
-    do {                                                                             \
-        if (!(condition)) {                                                          \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
             std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            failures++;                                                              \
-        }                                                                            \
+            failures++;                                                                  \
+        }                                                                                \
     } while (0)
 
 namespace
 {
 int failures;
+const bool not_reached = false; /* for CHECK where nobody may get to */
 mp_lock lock, second;
 mp_rlock rlock;
 mp_value value;
@@ -31,13 +32,13 @@ bool all_free()
 void test_end()
 {
     int times = 0;
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         times++;
         CHECK(mp_lock_locked(lock) == 1);
     }
-    MP_WITH_LOCK (lock) times++;
+    MP_WITH_LOCK(lock) times++;
     if (times == 2)
-        MP_WITH_LOCK (value) times++;
+        MP_WITH_LOCK(value) times++;
     else
         times = 1000;
     CHECK(times == 3);
@@ -48,12 +49,12 @@ void test_break_continue()
 {
     int times = 0;
     for (int i = 0; i < 3; i++) {
-        MP_WITH_LOCK (lock) {
+        MP_WITH_LOCK(lock) {
             if (++times > 0) break;
             times = 1000;
         }
         CHECK(all_free());
-        MP_WITH_LOCK (rlock) {
+        MP_WITH_LOCK(rlock) {
             if (++times > 0) continue;
             times = 1000;
         }
@@ -65,10 +66,10 @@ void test_break_continue()
 
 std::string returns(int number)
 {
-    MP_WITH_LOCK (lock) {
-        MP_WITH_LOCK (value) {
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(value) {
             if (number == 1) return mp_lock_locked(lock) == 1 ? "one" : "free";
-            MP_WITH_LOCK (value) {
+            MP_WITH_LOCK(value) {
                 if (number == 2) return "two";
             }
         }
@@ -91,8 +92,8 @@ void test_goto()
     int rounds = 0;
 again:
     CHECK(all_free());
-    MP_WITH_LOCK (lock) {
-        MP_WITH_LOCK (rlock) {
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(rlock) {
             if (++rounds < 5) goto again;
             goto inside;
         }
@@ -101,7 +102,7 @@ again:
         CHECK(mp_rlock_locked(rlock) == 0);
         goto out;
     }
-    CHECK(!"reached");
+    CHECK(not_reached);
 out:
     CHECK(rounds == 5);
     CHECK(all_free());
@@ -109,7 +110,7 @@ out:
 
 void thrower(int depth)
 {
-    MP_WITH_LOCK (rlock) {
+    MP_WITH_LOCK(rlock) {
         if (depth == 0) throw std::runtime_error("thrown");
         thrower(depth - 1);
     }
@@ -128,11 +129,11 @@ void test_exception()
 {
     int seen = -1, caught = 0;
     try {
-        MP_WITH_LOCK (lock) {
+        MP_WITH_LOCK(lock) {
             witness here = {&seen};
-            MP_WITH_LOCK (value) thrower(10);
+            MP_WITH_LOCK(value) thrower(10);
         }
-        CHECK(!"reached");
+        CHECK(not_reached);
     } catch (const std::runtime_error &error) {
         caught++;
         CHECK(std::string(error.what()) == "thrown");
@@ -140,7 +141,7 @@ void test_exception()
     }
     CHECK(seen == 1);
     CHECK(caught == 1);
-    MP_WITH_LOCK (lock) {
+    MP_WITH_LOCK(lock) {
         try {
             thrower(0);
         } catch (const std::runtime_error &) {
@@ -154,11 +155,11 @@ void test_exception()
 
 void test_inside()
 {
-    MP_WITH_LOCK (lock) CHECK(mp_lock_release(lock) == 0);
+    MP_WITH_LOCK(lock) CHECK(mp_lock_release(lock) == 0);
     CHECK(all_free());
     mp_lock gone, next = {};
     MP_CHECK(mp_lock_create(&gone, nullptr));
-    MP_WITH_LOCK (gone) {
+    MP_WITH_LOCK(gone) {
         CHECK(mp_lock_destroy(gone) == 0);
         MP_CHECK(mp_lock_create(&next, nullptr));
         CHECK(mp_lock_acquire(next, 0) == 0);
@@ -166,15 +167,15 @@ void test_inside()
     CHECK(mp_lock_locked(next) == 1);
     CHECK(mp_lock_destroy(next) == 0);
     mp_lock which = lock;
-    MP_WITH_LOCK (which) which = second;
+    MP_WITH_LOCK(which) which = second;
     CHECK(all_free());
 }
 
 template <typename Object> int guarded(Object object)
 {
-    MP_WITH_LOCK (object) {
+    MP_WITH_LOCK(object) {
         auto inner = [&] {
-            MP_WITH_LOCK (second) return 5;
+            MP_WITH_LOCK(second) return 5;
             return 6;
         };
         return inner();
@@ -193,7 +194,7 @@ void test_template()
 int enter_nothing(void *)
 {
     mp_lock none = {};
-    MP_WITH_LOCK (none) return 96;
+    MP_WITH_LOCK(none) return 96;
     return 97;
 }
 

@@ -101,7 +101,8 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ENOTARGET  the child could not load the target's library; it has run nothing.
  *
  * \threadsafety  any thread, any number at once.
- * \processes     any process of the family.
+ * \processes     any process of the family. On systems other than Linux and Windows only its parent can see that it was
+ *                killed: others learn of that when the parent next starts, or waits for, any child.
  * \python        Process.join(timeout), and .exitcode
  */
 MP_API int mp_process_join(mp_process process, int *exit_code, int64_t timeout_ms);

@@ -5,8 +5,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/family.h"
-#include "base/lockword.h"
-#include "base/thread.h"
+#include "base/repair.h"
 
 #include <inttypes.h>
 #include <mp/family.h>
@@ -19,8 +18,6 @@
 #define DEFAULT_PROCESSES 32768u
 #define MOST_THREADS      65536u
 #define HEAP_STEP         (UINT64_C(1) << 20)
-
-#define LOCK_GENERATION (UINT64_C(1) << 32) /* of the arena's lock */
 
 struct mp__arena mp__arena;
 
@@ -100,7 +97,7 @@ static int map_to(struct mp__header *header, enum mp__region_name name, uint64_t
     return 0;
 }
 
-/* Handles below this many can be looked at without a call: what is committed, and mapped. */
+/* Handles below this many can be looked at without a call: what is committed, and mapped. The arena is published. */
 static void controls_raise(struct mp__header *header)
 {
     uint64_t committed = atomic_load_explicit(&header->regions[MP__REGION_CONTROLS].committed, memory_order_acquire);
@@ -108,7 +105,8 @@ static void controls_raise(struct mp__header *header)
     uint32_t count = (uint32_t)(least(committed, mapped) / sizeof(struct mp__control));
     uint32_t seen = atomic_load_explicit(&mp__arena.controls_mapped, memory_order_relaxed);
     while (seen < count && !atomic_compare_exchange_weak_explicit(&mp__arena.controls_mapped, &seen, count,
-                                                                  memory_order_release, memory_order_relaxed)) {}
+                                                                  memory_order_release, /* A1 */
+                                                                  memory_order_relaxed)) {}
 }
 
 void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
@@ -139,7 +137,6 @@ static int grow(struct mp__header *header, enum mp__region_name name, uint64_t b
         mp_os_segment_commit(&mp__arena.segment, header, region->offset + committed, to - committed))
         return MP_ENOMEM;
     atomic_store_explicit(&region->committed, to, memory_order_release); /* L1 */
-    if (name == MP__REGION_CONTROLS) controls_raise(header);
     return 0;
 }
 
@@ -165,10 +162,10 @@ static int map_header(void **base)
 /* From here on this process has a family. */
 static void publish(struct mp__header *header)
 {
-    mp__arena.handle_tag = (uint64_t)header->tag << 24;
+    atomic_store_explicit(&mp__arena.handle_tag, (uint64_t)header->tag << 24, memory_order_relaxed);
     raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], end_of(&header->regions[MP__REGION_PROCESSES], 1));
     mp__arena.controls = (struct mp__control *)((char *)header + header->regions[MP__REGION_CONTROLS].offset);
-    atomic_store_explicit(&mp__arena.header, header, memory_order_release);
+    atomic_store_explicit(&mp__arena.header, header, memory_order_release); /* A1 */
 }
 
 static int fill(struct mp__header *header, uint64_t size)
@@ -189,7 +186,10 @@ static int fill(struct mp__header *header, uint64_t size)
     raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], first);
     atomic_store_explicit(&header->regions[MP__REGION_PROCESSES].committed, first, memory_order_relaxed);
     header->controls_top = header->processes_top = 1;
-    atomic_store_explicit(&header->lock, LOCK_GENERATION, memory_order_relaxed);
+    error = mp_os_guard_init(header->guard);
+    for (int i = 0; !error && i < MP__PARK_BUCKETS; i++)
+        if (!mp_os_word_sleeps()) error = mp_os_guard_init(header->buckets[i].guard);
+    if (error) return mp__fail_os(error, "no lock for the arena");
     atomic_store_explicit(&header->log_level, mp__log_level_early(), memory_order_relaxed);
     for (int name = 0; name < MP__REGION_COUNT; name++)
         if (name != MP__REGION_HEAP && grow(header, (enum mp__region_name)name, 1) < 0)
@@ -285,13 +285,13 @@ int mp__arena_configure(const mp_config *config)
 
 void mp__arena_lock(void)
 {
-    struct mp__header *header = mp__header();
-    uint32_t owner = mp__self.owner ? mp__self.owner : MP__LOCK_NEWCOMER;
-    if (!mp__lockword_try(&header->lock, LOCK_GENERATION, owner))
-        (void)mp__lockword_wait(&header->lock, LOCK_GENERATION, owner, MP_OS_NEVER);
+    void *guard = mp__header()->guard;
+    if (mp_os_guard_acquire(guard)) return;
+    mp__repair();
+    mp_os_guard_repaired(guard);
 }
 
 void mp__arena_unlock(void)
 {
-    (void)mp__lockword_release(&mp__header()->lock, LOCK_GENERATION, 0);
+    mp_os_guard_release(mp__header()->guard);
 }

@@ -8,11 +8,11 @@
 #include "base/layout.h"
 #include <mp/error.h>
 
-/* Where the arena is in this process. Written when it is founded or joined, and read without synchronisation after
- * that: `header` is stored last, with release. */
+/* Where the arena is in this process. Written when it is founded or joined; A1: `header` is stored last, with release,
+ * and controls_mapped leaves 0 only after that, with release: who has loaded either with acquire may read the rest. */
 struct mp__arena {
     _Atomic(struct mp__header *) header; /* the base, too; NULL: this process has no family yet */
-    uint64_t handle_tag;                 /* as it stands in handles: bits 24 to 31 */
+    _Atomic uint64_t handle_tag;         /* as it stands in handles: bits 24 to 31 */
     _Atomic uint32_t controls_mapped;    /* number; grows only */
     struct mp__control *controls;
     _Atomic uint64_t mapped[MP__REGION_COUNT]; /* bytes */
@@ -23,6 +23,12 @@ extern struct mp__arena mp__arena;
 static inline struct mp__header *mp__header(void)
 {
     return atomic_load_explicit(&mp__arena.header, memory_order_acquire);
+}
+
+/* 0 until there is a family. */
+static inline uint64_t mp__handle_tag(void)
+{
+    return atomic_load_explicit(&mp__arena.handle_tag, memory_order_relaxed);
 }
 
 /* Be a member of a family: found one, if there is none. 0, or why not (mp_error_detail is set). */
@@ -39,7 +45,7 @@ void *mp__arena_at(enum mp__region_name region, uint64_t offset, uint64_t size);
 int mp__arena_grow(enum mp__region_name region, uint64_t bytes);
 
 /* The lock of all that is not lock-free in the arena: tables, heap. Held for a short time only, by no more than one
- * level. */
+ * level. Should its owner die, the next one puts right what was half done: repair.h. */
 void mp__arena_lock(void);
 void mp__arena_unlock(void);
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/lockword.h"
 #include "base/park.h"
+#include "base/repair.h"
 
 #include <inttypes.h>
 #include <mp/handle.h>
@@ -20,8 +21,7 @@ const char *mp__type_name(enum mp__type type)
 struct mp__control *mp__control_find(uint64_t id, enum mp__type type)
 {
     uint64_t index = id & MP__INDEX_MASK;
-    if (!index || !mp__header() || (id & MP__TAG_MASK) != mp__arena.handle_tag || !(mp__generation_of(id) & 1))
-        return NULL;
+    if (!index || !mp__header() || (id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(id) & 1)) return NULL;
     struct mp__control *control =
         mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
     if (!control || !mp__control_alive(control, id)) return NULL;
@@ -56,6 +56,12 @@ static int take(uint32_t *index, struct mp__control **control)
     return 0;
 }
 
+/* The last generation; there is no other after it. */
+static bool used_up(uint64_t state)
+{
+    return mp__generation_of(state) == UINT32_MAX - 1;
+}
+
 int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
                        const void *with, uint64_t *id)
 {
@@ -75,7 +81,7 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
         state = (uint64_t)(mp__generation_of(state) + 1) << 32;
         atomic_store_explicit(&control->state, state, memory_order_release); /* C1: it is alive, and complete */
         mp__header()->counts[type]++;
-        *id = state | mp__arena.handle_tag | index;
+        *id = state | mp__handle_tag() | index;
     }
     mp__arena_unlock();
     if (result == MP_ELIMIT)
@@ -103,11 +109,31 @@ int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *las
     atomic_store_explicit(&control->type, MP__FREE, memory_order_relaxed);
     struct mp__header *header = mp__header();
     header->counts[type]--;
-    if (mp__generation_of(dead) != UINT32_MAX - 1) { /* else it is used up */
+    if (!used_up(dead)) {
         control->next = header->free_controls;
         header->free_controls = (uint32_t)(id & MP__INDEX_MASK);
     }
     mp__arena_unlock();
     if (state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
     return 0;
+}
+
+void mp__control_repair(void)
+{
+    struct mp__header *header = mp__header();
+    memset(header->counts, 0, sizeof header->counts);
+    header->free_controls = 0;
+    for (uint32_t index = header->controls_top; --index > 0;) {
+        struct mp__control *control =
+            mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+        if (!control) continue;
+        uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+        if (mp__generation_of(state) & 1) {
+            header->counts[atomic_load_explicit(&control->type, memory_order_relaxed)]++;
+        } else if (!used_up(state)) {
+            atomic_store_explicit(&control->type, MP__FREE, memory_order_relaxed);
+            control->next = header->free_controls;
+            header->free_controls = index;
+        }
+    }
 }

@@ -33,9 +33,9 @@ static inline bool mp__control_alive(const struct mp__control *control, uint64_t
  * state. NULL: look again with mp__control_of. */
 static inline struct mp__control *mp__control_near(uint64_t id, enum mp__type type)
 {
-    uint32_t index = (uint32_t)id - (uint32_t)mp__arena.handle_tag; /* another tag makes it large */
-    if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) || !(mp__generation_of(id) & 1))
-        return NULL;
+    uint32_t mapped = atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire); /* A1 */
+    uint32_t index = (uint32_t)id - (uint32_t)mp__handle_tag(); /* another tag makes it large */
+    if (index >= mapped || !(mp__generation_of(id) & 1)) return NULL;
     struct mp__control *control = &mp__arena.controls[index];
     return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
 }
@@ -44,8 +44,8 @@ static inline struct mp__control *mp__control_near(uint64_t id, enum mp__type ty
 static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type)
 {
     uint64_t index = id & MP__INDEX_MASK;
-    if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) ||
-        (id & MP__TAG_MASK) != mp__arena.handle_tag)
+    if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) || /* A1 */
+        (id & MP__TAG_MASK) != mp__handle_tag())
         return mp__control_find(id, type);
     struct mp__control *control = &mp__arena.controls[index];
     /* C1 acquire: everything that creation wrote is visible. An id with an even generation names nothing. */

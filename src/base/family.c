@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/park.h"
+#include "base/repair.h"
 #include "base/thread.h"
 
 #include <inttypes.h>
@@ -158,6 +159,7 @@ static int slot_take(uint32_t *slot)
     else
         header->free_processes = record->next;
     memset((void *)record, 0, MP__PROCESS_STRIDE);
+    atomic_store_explicit(&record->flags, MP__TAKEN, memory_order_release);
     *slot = wanted;
     return 0;
 }
@@ -166,8 +168,21 @@ static void slot_give_back(uint32_t slot)
 {
     struct mp__process *record = mp__process_at(slot);
     atomic_store_explicit(&record->handle, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->flags, 0, memory_order_release); /* from here on it is free: mp__process_repair */
     record->next = mp__header()->free_processes;
     mp__header()->free_processes = slot;
+}
+
+void mp__process_repair(void)
+{
+    struct mp__header *header = mp__header();
+    header->free_processes = 0;
+    for (uint32_t slot = header->processes_top; --slot > 0;) {
+        struct mp__process *record = mp__process_at(slot);
+        if (!record || atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__TAKEN) continue;
+        record->next = header->free_processes;
+        header->free_processes = slot;
+    }
 }
 
 /* "Process-1", in a child of it "Process-1:1", as Python does. */
@@ -207,7 +222,7 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
     struct mp__process *record = mp__process_at(slot);
     struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
     record->parent = parent ? atomic_load_explicit(&parent->handle, memory_order_relaxed) : 0;
-    atomic_store_explicit(&record->flags, flags, memory_order_relaxed);
+    atomic_store_explicit(&record->flags, MP__TAKEN | (flags & MP__DAEMON), memory_order_relaxed);
     record->method = method;
     record->default_method = default_method;
     name_fill(record, name);

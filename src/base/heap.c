@@ -6,13 +6,15 @@
  *     larger:          a run of whole pages; what it is for stands in its page record
  *
  * Which blocks exist is told by those records alone: a page record's state and run, a cell's ref. All lists (bins of
- * free runs, slabs with room, a slab's chain of free cells) and counts are derived from them, and could be made anew by
- * walking over the pages.
+ * free runs, slabs with room, a slab's chain of free cells) and counts are derived from them, and are made anew by walking
+ * over the pages when somebody has died here (repair.h): from the first page of each run to the next, so that `run` of a
+ * first page is true at every moment. Inside of runs anything may stand. A run whose ref is 0 is nobody's.
  *
  * All of it is protected by the arena's lock, but for the slow parts: memory is taken from the system, given back and
  * zeroed by the one caller whose block it is, while the block counts as in use.
  */
 #include "base/heap.h"
+#include "base/repair.h"
 
 #include <mp/error.h>
 #include <string.h>
@@ -98,8 +100,12 @@ static void list_remove(uint32_t *list, uint32_t page)
 /* Write down that a run is in that state. */
 static void run_mark(uint32_t page, uint32_t run, enum mp__page_state state)
 {
-    page_at(page)->run = page_at(page + run - 1)->run = run;
+    page_at(page + run - 1)->run = run;
+    MP__THEN;
+    page_at(page)->run = run;
+    MP__THEN;
     page_at(page)->state = page_at(page + run - 1)->state = (uint8_t)state;
+    MP__THEN;
 }
 
 static void run_free(uint32_t page, uint32_t run)
@@ -143,6 +149,9 @@ static int run_take(uint32_t run, uint64_t ref, uint32_t *page)
             return MP_ENOMEM;
         if (!mp__arena_at(MP__REGION_PAGES, 0, top * sizeof(struct mp__page))) return MP_ENOMEM;
         found = heap()->top;
+        run_mark(found, run, MP__PAGE_RUN);
+        page_at(found)->ref = ref;
+        MP__THEN;
         heap()->top = (uint32_t)top;
     } else {
         uint32_t whole = page_at(found)->run;
@@ -151,9 +160,9 @@ static int run_take(uint32_t run, uint64_t ref, uint32_t *page)
             run_mark(found + run, whole - run, MP__PAGE_FREE);
             list_add(&heap()->bins[bin_of(whole - run)], found + run);
         }
+        run_mark(found, run, MP__PAGE_RUN);
+        page_at(found)->ref = ref;
     }
-    run_mark(found, run, MP__PAGE_RUN);
-    page_at(found)->ref = ref;
     *page = found;
     return 0;
 }
@@ -263,7 +272,7 @@ static uint16_t *slab_next(struct slab *slab)
 static int slab_create(uint32_t class, uint32_t *page)
 {
     uint32_t taken = 0;
-    int result = run_take(1, PENDING, page);
+    int result = run_take(1, 0, page);
     if (result < 0) return result;
     result = run_back(*page, 1, &taken);
     heap()->backed_pages += taken;
@@ -281,6 +290,7 @@ static int slab_create(uint32_t class, uint32_t *page)
     slab->cell_size = (uint32_t)cell;
     slab->first = (uint32_t)((head + CELL_UNIT - 1) / CELL_UNIT * CELL_UNIT);
     page_at(*page)->class = (uint8_t) class;
+    MP__THEN;
     page_at(*page)->state = MP__PAGE_SLAB;
     list_add(&heap()->slabs[class], *page);
     return 0;
@@ -391,6 +401,68 @@ void mp__heap_set_ref(uint64_t offset, uint64_t ref)
     uint64_t *found = find(offset, &page, &cell);
     if (found) *found = ref;
     mp__arena_unlock();
+}
+
+/* ---- after a death --------------------------------------------------------------------------------------------- */
+
+/* What is derived in a slab. False: none of its cells is in use. */
+static bool slab_repair(uint32_t page)
+{
+    struct slab *slab = slab_at(page);
+    if (!slab) return true; /* it can not be mapped: nothing is allocated in it any more */
+    slab->used = slab->free = 0;
+    for (uint32_t cell = slab->fresh; cell-- > 0;) {
+        if (slab->refs[cell]) {
+            slab->used++;
+            continue;
+        }
+        slab_next(slab)[cell] = (uint16_t)slab->free;
+        slab->free = cell + 1;
+    }
+    if (!slab->used) return false;
+    if (slab->used < slab->cells) list_add(&heap()->slabs[page_at(page)->class], page);
+    heap()->bytes_used += (uint64_t)slab->used * slab->cell_size;
+    heap()->blocks += slab->used;
+    return true;
+}
+
+/* Whether a run is in use; puts right and counts what is in it. */
+static bool run_repair(uint32_t page)
+{
+    struct mp__page *record = page_at(page);
+    if (record->state == MP__PAGE_SLAB) return slab_repair(page);
+    if (record->state == MP__PAGE_FREE || !record->ref) return false;
+    run_mark(page, record->run, MP__PAGE_RUN);
+    if (record->ref != PENDING) {
+        heap()->bytes_used += record->run * MP__PAGE_SIZE;
+        heap()->blocks++;
+    }
+    return true;
+}
+
+void mp__heap_repair(void)
+{
+    struct mp__heap *all = heap();
+    memset(all->bins, 0, sizeof all->bins);
+    memset(all->slabs, 0, sizeof all->slabs);
+    all->bytes_used = all->blocks = 0;
+    /* Should it not be possible to map them, all stay as they are, and what is free is not found. */
+    if (!mp__arena_at(MP__REGION_PAGES, 0, all->top * sizeof(struct mp__page))) return;
+    for (uint32_t page = 0; page < all->top;) {
+        if (run_repair(page)) {
+            page += page_at(page)->run;
+            continue;
+        }
+        uint32_t end = page;
+        do {
+            page_at(end)->ref = 0;
+            end += page_at(end)->run;
+        } while (end < all->top && !run_repair(end));
+        run_mark(page, end - page, MP__PAGE_FREE);
+        list_add(&all->bins[bin_of(end - page)], page);
+        if (end < all->top) end += page_at(end)->run;
+        page = end;
+    }
 }
 
 void mp__heap_count(uint64_t *bytes, uint64_t *blocks, uint64_t *reserved)

@@ -131,8 +131,9 @@ enum mp__process_started {
 };
 
 enum mp__process_flag {
-    MP__DAEMON = 1, /* ended, not joined, with its parent */
-    MP__UNNAMED = 2 /* nobody has a handle: the record goes when it ends. Set once it is started */
+    MP__DAEMON = 1,  /* ended, not joined, with its parent */
+    MP__UNNAMED = 2, /* nobody has a handle: the record goes when it ends. Set once it is started */
+    MP__TAKEN = 4    /* the slot is in use; changes under the arena's lock */
 };
 
 #define MP__PROCESS_NAME_SIZE 256
@@ -165,8 +166,8 @@ struct mp__thread {
     alignas(8) uint64_t process;       /* id of its process */
     uint32_t next;                     /* of the free ones: index + 1, or 0 */
     /* Where the system can not sleep on words, a chain of those who sleep: park.c; under the bucket's lock. */
-    uint32_t sleeping;               /* in a chain */
-    alignas(8) uint64_t sleeping_on; /* offset of the word */
+    _Atomic uint32_t sleeping;               /* in a chain */
+    alignas(8) _Atomic uint64_t sleeping_on; /* offset of the word */
     uint32_t sleeping_next;
     uint8_t room[20];
 };
@@ -205,10 +206,10 @@ struct mp__heap {
     alignas(8) uint64_t blocks;
 };
 
-#define MP__PARK_BUCKETS 256
+#define MP__PARK_BUCKETS 64
 struct mp__bucket {
-    _Atomic uint32_t lock; /* 0, or 1 */
-    uint32_t first;        /* thread index + 1 */
+    alignas(16) uint8_t guard[MP_OS_GUARD_SIZE];
+    alignas(16) uint32_t first; /* thread index + 1 */
 };
 
 struct mp__header {
@@ -219,12 +220,12 @@ struct mp__header {
     alignas(8) int64_t spin_ns;
     struct mp__region regions[MP__REGION_COUNT];
 
-    alignas(128) _Atomic uint64_t lock; /* the arena's: a lock word (lockword.h) with generation 1; protects all below
-                                         * but what is atomic, and growth */
+    alignas(128) uint8_t guard[MP_OS_GUARD_SIZE]; /* the arena's lock: protects all below but what is atomic or a
+                                                   * bucket's, and growth */
     alignas(128) struct mp__heap heap;
     uint32_t free_controls, free_processes, free_threads; /* index, slot, index + 1; 0: none */
     uint32_t controls_top, processes_top;                 /* what lies beyond has never been used; 0 is never */
-    uint32_t threads_top;
+    _Atomic uint32_t threads_top;
     uint32_t counts[MP__TYPE_COUNT];
     alignas(8) _Atomic uint64_t stamp; /* of the last thread */
     _Atomic uint32_t log_level;

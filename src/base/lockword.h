@@ -17,9 +17,8 @@
 
 #include "base/arena.h"
 
-#define MP__LOCK_WAITERS  UINT32_C(0x80000000)
-#define MP__LOCK_OWNER    UINT32_C(0x00ffffff)
-#define MP__LOCK_NEWCOMER UINT32_C(0x00ffffff) /* owner: a thread that has no record yet (the arena's lock only) */
+#define MP__LOCK_WAITERS UINT32_C(0x80000000)
+#define MP__LOCK_OWNER   UINT32_C(0x00ffffff)
 
 /* Take it if it is free. `free_state` is the generation alone. */
 static inline bool mp__lockword_try(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner)

@@ -13,6 +13,7 @@
  */
 #include "base/park.h"
 #include "base/deadline.h"
+#include "base/repair.h"
 #include "base/thread.h"
 
 #include <mp/error.h>
@@ -80,21 +81,47 @@ void mp__spin_end(struct mp__spin *spin, bool paid)
 
 /* ---- sleeping -------------------------------------------------------------------------------------------------- */
 
-static struct mp__bucket *bucket_lock(uint64_t offset)
+static struct mp__bucket *bucket_of(uint64_t offset)
 {
     uint64_t hash = (offset >> 3) * UINT64_C(0x9e3779b97f4a7c15);
-    struct mp__bucket *bucket = &mp__header()->buckets[hash >> 56];
-    for (uint32_t tries = 1; atomic_exchange_explicit(&bucket->lock, 1, memory_order_acquire); tries++)
-        if (tries % 64 == 0)
-            mp_os_yield();
-        else
-            pause_cpu();
+    return &mp__header()->buckets[(hash >> 32) % MP__PARK_BUCKETS];
+}
+
+static void wake(struct mp__thread *thread, uint32_t number)
+{
+    uint64_t name[2];
+    mp__thread_sleeper_name(number, name);
+    mp_os_sleeper_wake(thread->sleeper, name);
+}
+
+/* Whoever was here last died: the chain may be torn, and a wake lost. All who sleep here look for themselves. */
+static void bucket_repair(struct mp__bucket *bucket)
+{
+    bucket->first = 0;
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        /* S1: if it sleeps elsewhere, the word that is read here is that or a later one, never one of this bucket */
+        if (!thread || !atomic_load_explicit(&thread->sleeping, memory_order_acquire) ||
+            bucket_of(atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed)) != bucket)
+            continue;
+        wake(thread, number);
+        atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
+    }
+}
+
+static struct mp__bucket *bucket_lock(uint64_t offset)
+{
+    struct mp__bucket *bucket = bucket_of(offset);
+    if (!mp_os_guard_acquire(bucket->guard)) {
+        bucket_repair(bucket);
+        mp_os_guard_repaired(bucket->guard);
+    }
     return bucket;
 }
 
 static void bucket_unlock(struct mp__bucket *bucket)
 {
-    atomic_store_explicit(&bucket->lock, 0, memory_order_release);
+    mp_os_guard_release(bucket->guard);
 }
 
 static void chain_leave(struct mp__bucket *bucket, struct mp__thread *thread, uint32_t number)
@@ -106,13 +133,27 @@ static void chain_leave(struct mp__bucket *bucket, struct mp__thread *thread, ui
         link = &other->sleeping_next;
     }
     if (*link) *link = thread->sleeping_next;
-    thread->sleeping = 0;
+    MP__THEN;
+    atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
+}
+
+static void leave(uint64_t offset, struct mp__thread *thread, uint32_t number)
+{
+    struct mp__bucket *bucket = bucket_lock(offset);
+    if (atomic_load_explicit(&thread->sleeping, memory_order_relaxed)) chain_leave(bucket, thread, number);
+    bucket_unlock(bucket);
+}
+
+void mp__park_forget(struct mp__thread *thread, uint32_t number)
+{
+    if (atomic_load_explicit(&thread->sleeping, memory_order_acquire))
+        leave(atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed), thread, number);
 }
 
 static int sleep_in_chain(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     struct mp__thread *self = mp__self.record;
-    if (!self) { /* a newcomer, which waits for the arena's lock: there is no record to sleep with yet */
+    if (!self) { /* it has given up its record, to end */
         mp_os_sleep(50000);
         return 0;
     }
@@ -122,15 +163,14 @@ static int sleep_in_chain(_Atomic uint32_t *word, uint32_t value, int64_t deadli
         bucket_unlock(bucket);
         return 0;
     }
-    self->sleeping_on = offset;
+    atomic_store_explicit(&self->sleeping_on, offset, memory_order_relaxed);
     self->sleeping_next = bucket->first;
-    self->sleeping = 1;
+    atomic_store_explicit(&self->sleeping, 1, memory_order_release); /* S1 */
+    MP__THEN;
     bucket->first = mp__self.owner;
     bucket_unlock(bucket);
     int error = mp_os_sleeper_wait(self->sleeper, deadline);
-    bucket = bucket_lock(offset);
-    if (self->sleeping) chain_leave(bucket, self, mp__self.owner);
-    bucket_unlock(bucket);
+    leave(offset, self, mp__self.owner);
     return error == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
@@ -143,15 +183,15 @@ static void wake_from_chain(_Atomic uint32_t *word, uint32_t count)
         uint32_t number = *link;
         struct mp__thread *thread = mp__thread_at(number);
         if (!thread) break;
-        if (thread->sleeping_on != offset) {
+        if (atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed) != offset) {
             link = &thread->sleeping_next;
             continue;
         }
+        wake(thread, number); /* first: it stays in the chain until that is done */
+        MP__THEN;
         *link = thread->sleeping_next;
-        thread->sleeping = 0;
-        uint64_t name[2];
-        mp__thread_sleeper_name(number, name);
-        mp_os_sleeper_wake(thread->sleeper, name);
+        MP__THEN;
+        atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
         count--;
     }
     bucket_unlock(bucket);

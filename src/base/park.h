@@ -25,6 +25,9 @@ static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
 
+/* Its thread does not sleep any more: it has ended. */
+void mp__park_forget(struct mp__thread *thread, uint32_t number);
+
 static inline void mp__park_wake(_Atomic uint64_t *state, uint32_t count)
 {
     mp__park_wake_word(mp__word_of(state), count);

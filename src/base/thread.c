@@ -5,6 +5,8 @@
 #include "base/thread.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/park.h"
+#include "base/repair.h"
 
 #include <string.h>
 
@@ -23,6 +25,11 @@ void mp__thread_sleeper_name(uint32_t number, uint64_t name[2])
     name[1] = number;
 }
 
+uint32_t mp__thread_top(void)
+{
+    return atomic_load_explicit(&mp__header()->threads_top, memory_order_relaxed);
+}
+
 /* A free record; the arena's lock is held. */
 static int take(uint32_t *number)
 {
@@ -34,9 +41,11 @@ static int take(uint32_t *number)
         header->free_threads = thread->next;
         return 0;
     }
-    int result = mp__arena_grow(MP__REGION_THREADS, (header->threads_top + 1) * sizeof(struct mp__thread));
+    uint32_t top = mp__thread_top() + 1;
+    int result = mp__arena_grow(MP__REGION_THREADS, top * sizeof(struct mp__thread));
     if (result < 0) return result;
-    *number = ++header->threads_top;
+    atomic_store_explicit(&header->threads_top, top, memory_order_relaxed);
+    *number = top;
     return mp__thread_at(*number) ? 0 : MP_ENOMEM;
 }
 
@@ -44,10 +53,23 @@ static int take(uint32_t *number)
 static void give_back(struct mp__thread *thread, uint32_t number)
 {
     struct mp__header *header = mp__header();
-    atomic_store_explicit(&thread->stamp, 0, memory_order_relaxed);
+    mp__park_forget(thread, number);
     thread->process = 0;
+    atomic_store_explicit(&thread->stamp, 0, memory_order_release); /* from here on it is free: mp__thread_repair */
     thread->next = header->free_threads;
     header->free_threads = number;
+}
+
+void mp__thread_repair(void)
+{
+    struct mp__header *header = mp__header();
+    header->free_threads = 0;
+    for (uint32_t number = mp__thread_top(); number > 0; number--) {
+        struct mp__thread *thread = mp__thread_at(number);
+        if (!thread || atomic_load_explicit(&thread->stamp, memory_order_relaxed)) continue;
+        thread->next = header->free_threads;
+        header->free_threads = number;
+    }
 }
 
 int mp__thread_join(void)
@@ -66,8 +88,8 @@ int mp__thread_join(void)
     if (thread) {
         stamp = atomic_fetch_add_explicit(&mp__header()->stamp, 1, memory_order_relaxed) + 1;
         thread->process = process;
-        thread->sleeping = 0;
-        atomic_store_explicit(&thread->stamp, stamp, memory_order_relaxed);
+        atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
+        atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();
     if (result == MP_ELIMIT) return mp__fail(MP_ELIMIT, "no more threads can use libmp in this family");
@@ -109,7 +131,7 @@ void mp__thread_leave(void)
 void mp__thread_reclaim(uint64_t process)
 {
     mp__arena_lock();
-    for (uint32_t number = 1; number <= mp__header()->threads_top; number++) {
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
         if (thread && thread->process == process && atomic_load_explicit(&thread->stamp, memory_order_relaxed))
             give_back(thread, number);
@@ -121,7 +143,7 @@ uint32_t mp__thread_count(void)
 {
     uint32_t count = 0;
     mp__arena_lock();
-    for (uint32_t number = 1; number <= mp__header()->threads_top; number++) {
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
         if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed)) count++;
     }

@@ -20,6 +20,8 @@ int mp__thread_join(void);
 
 /* The record of that number; NULL if it can not be mapped. */
 struct mp__thread *mp__thread_at(uint32_t number);
+/* The highest number that was ever given. */
+uint32_t mp__thread_top(void);
 
 /* What its sleeper is called. */
 void mp__thread_sleeper_name(uint32_t number, uint64_t name[2]);

@@ -111,6 +111,17 @@ int mp_os_segment_commit(const mp_os_segment *segment, void *base, uint64_t offs
 /* Give it back. True: the part reads as zero from now on, and needs a commit again. False: nothing has changed. */
 bool mp_os_segment_discard(const mp_os_segment *segment, void *base, uint64_t offset, uint64_t size);
 
+/* ---- guards ---------------------------------------------------------------------------------------------------- */
+
+/* A lock in shared memory, held for moments, whose next owner learns if the last one died with it. */
+#define MP_OS_GUARD_SIZE 64
+int mp_os_guard_init(void *guard);
+/* False: the last owner died, and what the guard protects may be half done. The caller has it now, puts
+ * that right and then says so; should it die before that, the next one is told the same. */
+bool mp_os_guard_acquire(void *guard);
+void mp_os_guard_repaired(void *guard);
+void mp_os_guard_release(void *guard);
+
 /* ---- sleeping -------------------------------------------------------------------------------------------------- */
 
 /* Whether this system can sleep on a word in shared memory. If so, the next two work, and the four after them are not
@@ -172,6 +183,8 @@ int mp_os_executable_check(const char *path);
 /* 0 if each of them is an open descriptor. */
 int mp_os_keep_check(const mp_fd *keep, size_t count);
 
+/* Whether others than its parent can see that a process has ended before the parent has reaped it. */
+bool mp_os_end_is_visible(void);
 /* Open another process by its pid, and its birth if that is known (0: it may be told now). mp_os_egone if it has ended,
  * as far as that can be told: while the system remembers one that has ended it may still be opened, and
  * mp_os_process_wait tells. */

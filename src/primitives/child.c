@@ -31,6 +31,13 @@ static bool is_self(void)
     return self.id && self.id == mp__family_id();
 }
 
+/* Where others than the parent can not see an end, and the parent may be busy: as good as ended. */
+static void tell_end(const struct mp__process *record, uint64_t id)
+{
+    uint64_t returned = record ? atomic_load_explicit(&record->returned, memory_order_relaxed) : 0;
+    if (returned && !mp_os_end_is_visible()) (void)mp__process_end(id, returned);
+}
+
 /* The last act of a copy. */
 static _Noreturn void leave(int code)
 {
@@ -44,6 +51,7 @@ static _Noreturn void leave(int code)
     /* Who joins need not wait for this process to be torn down. With other threads in it, though, it is not over before
      * they are: then its server tells. */
     if (self.kind == MP__CHILD_SERVED && !mp_os_threaded()) (void)mp__process_end(id, mp__ending(code));
+    tell_end(record, id);
     mp_os_exit_now(code);
 }
 
@@ -52,7 +60,11 @@ static void at_exit(int code)
     if (is_self() && self.kind != MP__CHILD_PROGRAM && code != -1) leave(code);
     mp__children_finish();
     if (self.id && !is_self()) return;
+    const struct mp__process *record = mp__family_record();
     mp__thread_leave();
+    if (!self.id || mp_os_end_is_visible()) return;
+    mp_os_flush();
+    tell_end(record, self.id);
 }
 
 void mp__child_watch_exit(void)

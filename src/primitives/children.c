@@ -130,12 +130,27 @@ void mp__process_report(uint64_t id, const mp_os_ending *ending)
     if (record) (void)mp__process_end(id, ending_of(record, ending));
 }
 
+/* How long to wait at a time. Where only this process can see that a child of it has ended, it has to look at all of them
+ * while it waits: others may wait for those. */
+static int64_t step(int64_t deadline)
+{
+    return mp_os_end_is_visible() ? deadline : mp__deadline_slice(deadline, SLICE);
+}
+
+static void look_at_others(void)
+{
+    if (!mp_os_end_is_visible()) (void)mp__children_alive(NULL, 0);
+}
+
 /* One of this process's own. 0: it has ended, and the record says so. */
 static int await_child(struct mp__child *child, struct mp__process *record, int64_t deadline)
 {
     mp_os_ending ending = {.known = false};
-    int error = mp_os_process_wait(&child->process, deadline, &ending);
-    if (error == mp_os_etimedout) return MP_ETIMEDOUT;
+    int error;
+    while ((error = mp_os_process_wait(&child->process, step(deadline), &ending)) == mp_os_etimedout) {
+        if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
+        look_at_others();
+    }
     if (error && error != mp_os_egone) return mp__fail_os(error, "a child could not be waited for");
     (void)mp__process_end(child->id, ending_of(record, &ending));
     return 0;
@@ -186,7 +201,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             open = !error;
         }
         if (open && mp__process_ending(record, id)) continue;
-        if (open && !error) error = mp_os_process_wait(&process, told ? 0 : deadline, &ending);
+        if (open && !error) error = mp_os_process_wait(&process, told ? 0 : step(deadline), &ending);
         if (!error || error == mp_os_egone) {
             await_status(id, record, &ending);
             result = 0;
@@ -197,6 +212,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             result = mp__fail_os(error, "a process could not be waited for");
             break;
         }
+        look_at_others();
     }
     if (open) mp_os_process_release(&process);
     return result;

@@ -57,6 +57,11 @@ static bool is_listed(int64_t pid, uint64_t birth)
     return found;
 }
 
+bool mp_os_end_is_visible(void)
+{
+    return true;
+}
+
 int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth)
 {
     const DWORD look = SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;

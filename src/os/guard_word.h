@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * guard_word.h - a guard (os.h) in a 64-bit word, for systems whose own locks do not survive their owners, or not in
+ * memory that processes share. For the ports' guard.c only.
+ *
+ *     63        32 31  0
+ *     | turn      | pid |      pid 0: free. The turn grows with each change of hands.
+ *
+ * Who waits looks now and then whether the owner lives. G1: a release is a release store, taking it an acquire: what
+ * happened under the guard is visible to the next one. A dead one's word changes by compare-and-swap of the turn, too:
+ * only one of those who wait takes it over, and never from somebody who has been given the same pid since.
+ */
+#ifndef MP_OS_GUARD_WORD_H
+#define MP_OS_GUARD_WORD_H
+
+#include "os/os.h"
+
+#define GUARD_YIELDS 100
+#define GUARD_SLEEP  INT64_C(50000)    /* ns, doubled up to: */
+#define GUARD_NAP    INT64_C(1000000)  /* ns */
+#define GUARD_LOOK   INT64_C(20000000) /* ns between looks whether an owner lives */
+
+/* Whether a process has ended; true only for certain. */
+static bool is_dead(int64_t pid);
+
+static inline bool guard_word_take(_Atomic uint64_t *word, uint64_t seen)
+{
+    uint64_t mine = ((seen >> 32) + 1) << 32 | (uint32_t)mp_os_pid();
+    return atomic_compare_exchange_strong_explicit(word, &seen, mine, memory_order_acquire, /* G1 */
+                                                   memory_order_relaxed);
+}
+
+static inline bool guard_word_acquire(_Atomic uint64_t *word)
+{
+    uint64_t watched = 0;
+    int64_t since = 0, nap = GUARD_SLEEP;
+    for (int tries = 0;; tries++) {
+        uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+        if (!(uint32_t)seen) {
+            if (guard_word_take(word, seen)) return true;
+            continue;
+        }
+        if (tries < GUARD_YIELDS) {
+            mp_os_yield();
+            continue;
+        }
+        int64_t now = mp_os_now();
+        if (seen != watched) {
+            watched = seen;
+            since = now;
+        } else if (now - since >= GUARD_LOOK) {
+            if (is_dead((int64_t)(uint32_t)seen) && guard_word_take(word, seen)) return false;
+            since = now;
+        }
+        mp_os_sleep(nap);
+        nap = nap * 2 < GUARD_NAP ? nap * 2 : GUARD_NAP;
+    }
+}
+
+static inline void guard_word_release(_Atomic uint64_t *word)
+{
+    uint64_t mine = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, mine >> 32 << 32, memory_order_release); /* G1 */
+}
+
+#endif

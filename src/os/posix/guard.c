@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * guard.c - guards: robust mutexes of the threads library, which the system gives to the next when their owner dies; or
+ * where there are none, a word.
+ */
+#include "posix.h"
+#include <errno.h>
+#include <pthread.h>
+
+#if MP_LINUX && defined(PTHREAD_MUTEX_ROBUST)
+
+#define TRIES 40
+
+_Static_assert(sizeof(pthread_mutex_t) <= MP_OS_GUARD_SIZE, "a guard holds a mutex");
+
+int mp_os_guard_init(void *guard)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error) return error;
+    error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (!error) error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    if (!error) error = pthread_mutex_init(guard, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return error;
+}
+
+bool mp_os_guard_acquire(void *guard)
+{
+    /* It is held for a moment only: to be woken takes longer than that. */
+    for (int i = 0; i < TRIES; i++) {
+        int error = pthread_mutex_trylock(guard);
+        if (error != EBUSY) return error != EOWNERDEAD;
+        if (i >= TRIES / 2) mp_os_yield();
+    }
+    return pthread_mutex_lock(guard) != EOWNERDEAD;
+}
+
+void mp_os_guard_repaired(void *guard)
+{
+    pthread_mutex_consistent(guard);
+}
+
+void mp_os_guard_release(void *guard)
+{
+    pthread_mutex_unlock(guard);
+}
+
+#else
+
+#include "os/guard_word.h"
+
+int mp_os_guard_init(void *guard)
+{
+    atomic_store_explicit((_Atomic uint64_t *)guard, 0, memory_order_relaxed);
+    return 0;
+}
+
+/* A child that was not reaped yet still has its pid, which is all that others can see. */
+static bool is_dead(int64_t pid)
+{
+    mp_os_process process = {.pid = pid, .handle = MP_OS_NO_HANDLE, .child = true};
+    mp_os_ending ending;
+    int error = mp_os_process_wait(&process, 0, &ending);
+    if (error != mp_os_egone) return error == 0;
+    process.child = false;
+    return mp_os_process_wait(&process, 0, &ending) == 0;
+}
+
+bool mp_os_guard_acquire(void *guard)
+{
+    return guard_word_acquire(guard);
+}
+
+void mp_os_guard_repaired(void *guard)
+{
+    (void)guard; /* should this one die now, its successor learns of it in the same way */
+}
+
+void mp_os_guard_release(void *guard)
+{
+    guard_word_release(guard);
+}
+
+#endif
