@@ -100,6 +100,7 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ESTALE     the child found another build of the target's library than its parent had; it has run nothing;
  *   MP_ENOTARGET  the child could not load the target's library; it has run nothing;
  *   MP_ENOMEM     the child had no memory for its arguments; it has run nothing;
+ *   MP_ELIMIT     it had no descriptor for its standard input; it has run nothing;
  *   MP_ESYSTEM    it has ended, and how is lost: somebody else has reaped it (waitpid(-1), SIGCHLD ignored), or nobody
  *                 of the family (a copy by plain fork(); one that was killed when its fork server was dead).
  *
