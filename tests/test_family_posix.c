@@ -407,7 +407,12 @@ static void sigchld_ignored(void **state)
 
 /* ---- what a child inherits at the moment of its start ------------------------------------------------------------- */
 
-static const int limits[] = {RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, RLIMIT_CPU, RLIMIT_FSIZE};
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource;
+#else
+typedef int resource;
+#endif
+static const resource limits[] = {RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, RLIMIT_CPU, RLIMIT_FSIZE};
 enum {
     LIMITS = sizeof limits / sizeof limits[0]
 };
