@@ -19,12 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__has_include)
+#if __has_include(<sys/prctl.h>)
+#include <sys/prctl.h>
+#endif
+#endif
 #ifdef TEST_WRAPS
 #include <sched.h>
 #include <sys/mman.h>
@@ -122,13 +124,13 @@ WRAP(COMMIT, ENOSPC, ENOSPC, int, posix_fallocate, (int fd, off_t offset, off_t 
 WRAP(MAPS, MAP_FAILED, ENOMEM, void *, mmap, (void *at, size_t size, int access, int flags, int fd, off_t offset),
      (at, size, access, flags, fd, offset))
 WRAP(PROCESSES, -1, EAGAIN, pid_t, fork, (void), ())
-#ifdef __GLIBC__ /* as it is called where files are large */
-WRAP(COMMIT, -1, ENOSPC, int, fallocate64, (int fd, int mode, off64_t offset, off64_t size), (fd, mode, offset, size))
-WRAP(COMMIT, ENOSPC, ENOSPC, int, posix_fallocate64, (int fd, off64_t offset, off64_t size), (fd, offset, size))
-WRAP(MAPS, MAP_FAILED, ENOMEM, void *, mmap64, (void *at, size_t size, int access, int flags, int fd, off64_t offset),
+#ifdef TEST_WRAPS_64 /* as they are called where files are large */
+WRAP(COMMIT, -1, ENOSPC, int, fallocate64, (int fd, int mode, int64_t offset, int64_t size), (fd, mode, offset, size))
+WRAP(COMMIT, ENOSPC, ENOSPC, int, posix_fallocate64, (int fd, int64_t offset, int64_t size), (fd, offset, size))
+WRAP(MAPS, MAP_FAILED, ENOMEM, void *, mmap64, (void *at, size_t size, int access, int flags, int fd, int64_t offset),
      (at, size, access, flags, fd, offset))
 #endif
-#ifdef __linux__
+#ifdef CLONE_VM
 WRAP(PROCESSES, -1, EAGAIN, int, clone, (int (*function)(void *), void *stack, int flags, void *argument, ...),
      (function, stack, flags, argument))
 #endif
@@ -151,26 +153,25 @@ static void fail_as_told(void)
 static struct rlimit original;
 static bool lowered;
 
-#ifdef __GLIBC__
-typedef __rlimit_resource_t resource;
-#else
-typedef int resource;
-#endif
-
-static void limit_lower(resource which, rlim_t to)
+static const struct rlimit *lower(rlim_t to)
 {
-    if (!lowered) getrlimit(which, &original);
-    lowered = true;
-    struct rlimit lower = original;
-    if (to < lower.rlim_cur) lower.rlim_cur = to;
-    if (setrlimit(which, &lower) != 0) perror("setrlimit");
+    static struct rlimit limit;
+    limit = original;
+    if (to < limit.rlim_cur) limit.rlim_cur = to;
+    return &limit;
 }
 
-static void limit_lift(resource which)
-{
-    if (lowered) setrlimit(which, &original);
-    lowered = false;
-}
+#define LIMIT_LOWER(which, to)                      \
+    do {                                            \
+        if (!lowered) getrlimit(which, &original);  \
+        lowered = setrlimit(which, lower(to)) == 0; \
+    } while (0)
+
+#define LIMIT_LIFT(which)                         \
+    do {                                          \
+        if (lowered) setrlimit(which, &original); \
+        lowered = false;                          \
+    } while (0)
 
 /* The next one to be opened. */
 static long free_descriptor(void)
@@ -251,35 +252,35 @@ static void server_off(void)
 }
 static void descriptors_on(void)
 {
-    limit_lower(RLIMIT_NOFILE, (rlim_t)(free_descriptor() + number - 1));
+    LIMIT_LOWER(RLIMIT_NOFILE, (rlim_t)(free_descriptor() + number - 1));
 }
 static void descriptors_off(void)
 {
-    limit_lift(RLIMIT_NOFILE);
+    LIMIT_LIFT(RLIMIT_NOFILE);
 }
 static void address_on(void)
 {
-    limit_lower(RLIMIT_AS, address_space() + ((rlim_t)1 << (11 + number)));
+    LIMIT_LOWER(RLIMIT_AS, address_space() + ((rlim_t)1 << (11 + number)));
 }
 static void address_off(void)
 {
-    limit_lift(RLIMIT_AS);
+    LIMIT_LIFT(RLIMIT_AS);
 }
 static void file_on(void)
 {
-    limit_lower(RLIMIT_FSIZE, number == 1 ? 0 : (rlim_t)1 << (10 + number));
+    LIMIT_LOWER(RLIMIT_FSIZE, number == 1 ? 0 : (rlim_t)1 << (10 + number));
 }
 static void file_off(void)
 {
-    limit_lift(RLIMIT_FSIZE);
+    LIMIT_LIFT(RLIMIT_FSIZE);
 }
 static void processes_on(void)
 {
-    limit_lower(RLIMIT_NPROC, (rlim_t)number - 1);
+    LIMIT_LOWER(RLIMIT_NPROC, (rlim_t)number - 1);
 }
 static void processes_off(void)
 {
-    limit_lift(RLIMIT_NPROC);
+    LIMIT_LIFT(RLIMIT_NPROC);
 }
 
 enum {
@@ -642,7 +643,7 @@ int main(int argc, char **argv)
     if (kind->flags & WRAPS) return SKIPPED;
 #endif
     if (kind->flags & NO_STDIN) close(STDIN_FILENO);
-#ifdef __linux__
+#ifdef PR_SET_CHILD_SUBREAPER
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 #endif
     int hits = 0;

@@ -407,21 +407,20 @@ static void sigchld_ignored(void **state)
 
 /* ---- what a child inherits at the moment of its start ------------------------------------------------------------- */
 
-#ifdef __GLIBC__
-typedef __rlimit_resource_t resource;
-#else
-typedef int resource;
-#endif
-static const resource limits[] = {RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, RLIMIT_CPU, RLIMIT_FSIZE};
-enum {
-    LIMITS = sizeof limits / sizeof limits[0]
+/* Name, and what it is lowered to. */
+#define LIMITS(X) X(CORE, 1000000) X(NOFILE, 100) X(STACK, 4 << 20) X(CPU, 1000000) X(FSIZE, 1000000)
+enum limit {
+#define LIMIT_ENUMERATOR(name, low) LIMIT_##name,
+    LIMITS(LIMIT_ENUMERATOR)
+#undef LIMIT_ENUMERATOR
+    LIMIT_COUNT
 };
 
 struct setting {
     char directory[4096];
     mode_t mask;
     bool blocked[32];
-    struct rlimit limits[LIMITS];
+    struct rlimit limits[LIMIT_COUNT];
 };
 
 static int setting_get(struct setting *setting)
@@ -432,7 +431,9 @@ static int setting_get(struct setting *setting)
     umask(setting->mask = umask(0));
     pthread_sigmask(SIG_SETMASK, NULL, &set);
     for (int i = 1; i < 32; i++) setting->blocked[i] = sigismember(&set, i) == 1;
-    for (int i = 0; i < LIMITS; i++) REQUIRE(getrlimit(limits[i], &setting->limits[i]) == 0);
+#define LIMIT_GET(name, low) REQUIRE(getrlimit(RLIMIT_##name, &setting->limits[LIMIT_##name]) == 0);
+    LIMITS(LIMIT_GET)
+#undef LIMIT_GET
     return 0;
 }
 
@@ -444,7 +445,7 @@ static int same_setting(void *args)
     REQUIRE(strcmp(mine.directory, wanted->directory) == 0);
     REQUIRE(mine.mask == wanted->mask);
     for (int i = 1; i < 32; i++) REQUIRE(mine.blocked[i] == wanted->blocked[i]);
-    for (int i = 0; i < LIMITS; i++) {
+    for (int i = 0; i < LIMIT_COUNT; i++) {
         REQUIRE(mine.limits[i].rlim_cur == wanted->limits[i].rlim_cur);
         REQUIRE(mine.limits[i].rlim_max == wanted->limits[i].rlim_max);
     }
@@ -456,6 +457,14 @@ static void assert_same_setting(void)
     static struct setting setting;
     assert_int_equal(setting_get(&setting), 0);
     assert_ends(start(same_setting, &setting, sizeof setting), 23);
+}
+
+static const struct rlimit *lower(const struct rlimit *limit, rlim_t low)
+{
+    static struct rlimit lowered;
+    lowered = *limit;
+    lowered.rlim_cur = low < limit->rlim_max ? low : limit->rlim_max;
+    return &lowered;
 }
 
 static void setting_of_the_moment(void **state)
@@ -476,14 +485,13 @@ static void setting_of_the_moment(void **state)
     pthread_sigmask(SIG_BLOCK, &blocked, &old);
     assert_same_setting();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    for (int i = 0; i < LIMITS; i++) {
-        struct rlimit lower = before.limits[i];
-        rlim_t most = limits[i] == RLIMIT_NOFILE ? 100 : limits[i] == RLIMIT_STACK ? 4u << 20 : 1000000;
-        lower.rlim_cur = lower.rlim_max < most ? lower.rlim_max : most;
-        assert_int_equal(setrlimit(limits[i], &lower), 0);
-    }
+#define LIMIT_LOWER(name, low) assert_int_equal(setrlimit(RLIMIT_##name, lower(&before.limits[LIMIT_##name], low)), 0);
+    LIMITS(LIMIT_LOWER)
+#undef LIMIT_LOWER
     assert_same_setting();
-    for (int i = 0; i < LIMITS; i++) assert_int_equal(setrlimit(limits[i], &before.limits[i]), 0);
+#define LIMIT_LIFT(name, low) assert_int_equal(setrlimit(RLIMIT_##name, &before.limits[LIMIT_##name]), 0);
+    LIMITS(LIMIT_LIFT)
+#undef LIMIT_LIFT
     umask(before.mask);
     assert_int_equal(chdir(before.directory), 0);
     assert_same_setting();
