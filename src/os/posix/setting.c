@@ -111,21 +111,23 @@ static int take_limit(int which, const struct rlimit *wanted)
     return setrlimit((resource)which, wanted) == 0 ? 0 : errno;
 }
 
+/* At least so much, or all, if that is less. Where it may not be, it stays. */
+static void raise_limit(resource which, rlim_t least)
+{
+    struct rlimit limit;
+    if (getrlimit(which, &limit) != 0 || limit.rlim_cur >= least) return;
+    limit.rlim_cur = limit.rlim_max < least ? limit.rlim_max : least;
+    setrlimit(which, &limit);
+}
+
 void mp_os_setting_lift_limits(void)
 {
-    static const int lifted[] = {
-        RLIMIT_NOFILE,
-        RLIMIT_DATA,
+    /* Not more: where a child has to close them one by one, it tries all that the limit allows. */
+    raise_limit(RLIMIT_NOFILE, 4 * MP_OS__BAGGAGE_MAX);
+    raise_limit(RLIMIT_DATA, RLIM_INFINITY);
 #ifdef RLIMIT_AS
-        RLIMIT_AS,
+    raise_limit(RLIMIT_AS, RLIM_INFINITY);
 #endif
-    };
-    for (size_t i = 0; i < sizeof lifted / sizeof lifted[0]; i++) {
-        struct rlimit limit;
-        if (getrlimit((resource)lifted[i], &limit) != 0) continue;
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit((resource)lifted[i], &limit); /* some systems have a hidden maximum: then it stays */
-    }
 }
 
 void mp_os_setting_limit_processes(const void *packed, size_t size)
