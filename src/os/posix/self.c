@@ -139,7 +139,8 @@ void mp_os_thread_record(void *record)
 
 int mp_os_on_fork(void (*child)(void))
 {
-    return pthread_atfork(NULL, NULL, child);
+    int error = pthread_atfork(NULL, NULL, child);
+    return error < 0 ? ENOMEM : error; /* musl says -1, where POSIX wants the one error that there can be */
 }
 
 static void (*finish_once)(int code);
