@@ -98,7 +98,11 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_EEXIT      it ended with another exit code than 0, and exit_code is NULL; mp_error_detail() tells how;
  *   MP_EDEADLK    the caller is the process;
  *   MP_ESTALE     the child found another build of the target's library than its parent had; it has run nothing;
- *   MP_ENOTARGET  the child could not load the target's library; it has run nothing.
+ *   MP_ENOTARGET  the child could not load the target's library; it has run nothing;
+ *   MP_ENOMEM     the child had no memory for its arguments; it has run nothing;
+ *   MP_ELIMIT     it had no descriptor for its standard input; it has run nothing;
+ *   MP_ESYSTEM    it has ended, and how is lost: somebody else has reaped it (waitpid(-1), SIGCHLD ignored), or nobody
+ *                 of the family (a copy by plain fork(); one that was killed when its fork server was dead).
  *
  * \threadsafety  any thread, any number at once.
  * \processes     any process of the family. On systems other than Linux and Windows only its parent can see that it was

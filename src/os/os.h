@@ -210,7 +210,7 @@ bool mp_os_has_forkserver(void);
 int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2]);
 /* 0 while `client` is what mp_os_channel_create or mp_os_channel_adopt made. */
 int mp_os_channel_check(intptr_t client, const uint64_t identity[2]);
-/* mp_os_egone if nobody reads at the other end any more. */
+/* mp_os_egone if nobody reads at the other end any more; another error if that can not be told. */
 int mp_os_channel_alive(intptr_t client);
 int mp_os_channel_adopt(intptr_t client, uint64_t identity[2]);
 void mp_os_channel_close(intptr_t end);
@@ -218,12 +218,13 @@ void mp_os_channel_close(intptr_t end);
 uint64_t mp_os_privileges(void);
 
 /* Everything that is bytes of what a child of this process would inherit: environment with launch->environment applied,
- * umask, signal mask, limits. Written to `buffer` as far as it fits; the size of all of it is returned. */
+ * umask, signal mask, limits. Written to `buffer` as far as it fits; the size of all of it is returned, 0 if there was
+ * no memory to find out. */
 size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *launch);
 /* Send a request: `tag`, and the descriptors that a child would inherit: working directory, stdout, stderr, keep.
  * mp_os_egone: nobody reads it any more. */
 int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what);
-/* The descriptors that came with a request. */
+/* The descriptors that came with a request. There is one at a time, to be applied or dropped before the next. */
 typedef struct mp_os_baggage mp_os_baggage;
 /* Receive one. Waits; meanwhile calls ended(pid, code) for each child of this process that has ended, and reaps it.
  * mp_os_egone: no client is left. */
@@ -234,6 +235,10 @@ int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggag
 int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size, const mp_os_segment *segment,
                         intptr_t client);
 void mp_os_baggage_drop(mp_os_baggage *baggage);
+/* A server may have been launched under limits that hold for no client any more: as soon as it runs it lifts its own as
+ * far as it may. How many processes there may be the client says: before the fork that becomes the server's limit. */
+void mp_os_setting_lift_limits(void);
+void mp_os_setting_limit_processes(const void *packed, size_t size);
 
 /* ---- functions across exec ------------------------------------------------------------------------------------- */
 

@@ -138,7 +138,7 @@ static int ensure_server(intptr_t *channel)
     uint64_t generation = atomic_load_explicit(&wanted_generation, memory_order_relaxed);
     if (server.channel != MP_OS_NO_HANDLE &&
         (server.privileges != privileges || server.generation != generation ||
-         mp_os_channel_check(server.channel, server.identity) || mp_os_channel_alive(server.channel))) {
+         mp_os_channel_check(server.channel, server.identity) || mp_os_channel_alive(server.channel) == mp_os_egone)) {
         mp__log(MP_LOG_WARNING, "the fork server is dead or not fit any more: another one");
         forget_server();
     }
@@ -190,7 +190,7 @@ static int await_fork(struct mp__process *record, uint64_t id, intptr_t channel)
                                                      memory_order_acquire))
             continue;
         int slept = mp__park_sleep(&record->started, MP__START_WAITED, mp_os_now() + SLICE);
-        if (slept != MP_ETIMEDOUT || mp_os_channel_alive(channel) == 0) continue;
+        if (slept != MP_ETIMEDOUT || mp_os_channel_alive(channel) != mp_os_egone) continue;
         started = MP__START_WAITED;
         if (atomic_compare_exchange_strong_explicit(&record->started, &started, MP__START_VOID, memory_order_acquire,
                                                     memory_order_acquire))
@@ -207,6 +207,7 @@ static int deliver(struct mp__start *start)
     size_t size = mp_os_setting_pack(local, sizeof local, &start->launch);
     for (;;) {
         void *room;
+        if (size == 0) return mp__fail(MP_ENOMEM, "mp_process_start: no memory for the child's environment");
         int result = mp__delivery_create(start->record, start->module, start->args, start->args_size, size, &room);
         if (result < 0) return result;
         if (size <= sizeof local) {
@@ -214,7 +215,7 @@ static int deliver(struct mp__start *start)
             break;
         }
         size_t needed = mp_os_setting_pack(room, size, &start->launch);
-        if (needed <= size) break;
+        if (needed > 0 && needed <= size) break;
         mp__process_undeliver(start->record, start->id); /* it has grown meanwhile */
         size = needed;
     }
@@ -364,6 +365,8 @@ static void serve(uint64_t id, mp_os_baggage *baggage)
     /* Mapped here, so that the child need not. */
     int failure = served_room() && (!record || mp__delivery_of(record)) ? 0 : MP_ENOMEM;
     if (record && failure == 0) {
+        const struct mp__delivery *delivery = mp__delivery_of(record);
+        mp_os_setting_limit_processes(mp__delivery_setting(delivery), (size_t)delivery->setting_size);
         int error = mp_os_fork(&process);
         if (!error && process.pid == MP_OS_IN_CHILD) served_child(id, record, baggage);
         if (!error) served.list[served.count++] = (struct served){.pid = process.pid, .id = id};
@@ -394,6 +397,7 @@ static int run_preload(uint64_t offset)
 
 _Noreturn void mp__server_run(intptr_t channel, uint64_t preload_offset)
 {
+    mp_os_setting_lift_limits();
     int failure = run_preload(preload_offset);
     for (;;) {
         uint64_t id = 0;

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -176,7 +175,7 @@ void mp_os_baggage_drop(mp_os_baggage *baggage)
     if (baggage == NULL) return;
     for (int i = 0; i < baggage->count; i++)
         if (baggage->received[i] >= 0) close(baggage->received[i]);
-    free(baggage);
+    baggage->count = 0;
 }
 
 /* The kernel puts them all into one part, as they were sent. */
@@ -242,6 +241,7 @@ static void watch_children(sigset_t *while_asleep)
 
 int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage, void (*ended)(int64_t pid, int code))
 {
+    static mp_os_baggage received; /* so that a server without memory can still refuse */
     sigset_t while_asleep;
     watch_children(&while_asleep);
     for (;;) {
@@ -250,15 +250,13 @@ int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggag
         int ready = ppoll(&poll_one, 1, NULL, &while_asleep);
         if (ready < 0 && errno != EINTR) return errno;
         if (ready <= 0) continue;
-        mp_os_baggage *received = malloc(sizeof *received);
-        if (received == NULL) return ENOMEM;
-        received->count = 0;
-        int error = take_message((int)server, tag, received);
+        received.count = 0;
+        int error = take_message((int)server, tag, &received);
         if (error == 0) {
-            *baggage = received;
+            *baggage = &received;
             return 0;
         }
-        mp_os_baggage_drop(received);
+        mp_os_baggage_drop(&received);
         if (error != EAGAIN) return error;
     }
 }
@@ -309,7 +307,7 @@ int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggag
 
 void mp_os_baggage_drop(mp_os_baggage *baggage)
 {
-    free(baggage);
+    (void)baggage;
 }
 
 #endif

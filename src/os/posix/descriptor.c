@@ -40,7 +40,7 @@ int mp_os__descriptor_raise(int fd)
 {
     if (fd < 0 || fd > STDERR_FILENO) return fd;
     int raised = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-    int saved = errno;
+    int saved = errno == EINVAL ? EMFILE : errno; /* that is what a limit below 10 says */
     close(fd);
     errno = saved;
     return raised;

@@ -52,18 +52,20 @@ static void mix_capabilities(uint64_t *digest)
     for (int i = 0; i < 6; i++) mix(digest, sets[i]);
 }
 
-/* Reading where the links lead is the cheapest of the ways to tell namespaces apart. They are a thread's own. */
+/* Reading where the links lead is the cheapest of the ways to tell namespaces apart. They are a thread's own. The answer
+ * must not depend on whether there is a descriptor left. */
 static void mix_name_spaces(uint64_t *digest)
 {
     static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid_for_children", "user", "uts"};
     int directory = open("/proc/thread-self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char text[64]; /* "mnt:[4026531832]" */
-        ssize_t length = readlinkat(directory, names[i], text, sizeof text);
+        char path[64], text[64]; /* "mnt:[4026531832]" */
+        if (directory < 0) snprintf(path, sizeof path, "/proc/thread-self/ns/%s", names[i]);
+        ssize_t length =
+            directory >= 0 ? readlinkat(directory, names[i], text, sizeof text) : readlink(path, text, sizeof text);
         for (ssize_t at = 0; at < length; at++) mix(digest, (unsigned char)text[at]);
     }
-    close(directory);
+    if (directory >= 0) close(directory);
 }
 
 static void mix_specialities(uint64_t *digest)
@@ -137,7 +139,8 @@ void mp_os_thread_record(void *record)
 
 int mp_os_on_fork(void (*child)(void))
 {
-    return pthread_atfork(NULL, NULL, child);
+    int error = pthread_atfork(NULL, NULL, child);
+    return error < 0 ? ENOMEM : error; /* musl says -1, where POSIX wants the one error that there can be */
 }
 
 static void (*finish_once)(int code);

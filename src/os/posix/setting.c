@@ -70,17 +70,17 @@ static void put(void *buffer, size_t capacity, size_t *at, const void *data, siz
 size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *launch)
 {
     struct setting setting;
+    char **variables;
+    if (mp_os__environment_changed(launch, &variables) != 0) return 0;
     describe(&setting);
-    char **variables = NULL;
-    if (mp_os__environment_changed(launch, &variables) != 0) variables = environ;
-    for (char **variable = variables; variable != NULL && *variable != NULL; variable++) {
+    for (char **variable = variables; *variable != NULL; variable++) {
         setting.variables++;
         setting.bytes += strlen(*variable) + 1;
     }
     size_t at = 0;
     put(buffer, capacity, &at, &setting, sizeof setting);
     for (size_t i = 0; i < setting.variables; i++) put(buffer, capacity, &at, variables[i], strlen(variables[i]) + 1);
-    if (variables != environ) free(variables);
+    free(variables);
     return at;
 }
 
@@ -109,6 +109,37 @@ static int take_limit(int which, const struct rlimit *wanted)
     if (getrlimit((resource)which, &now) != 0) return 0;
     if (now.rlim_cur == wanted->rlim_cur && now.rlim_max == wanted->rlim_max) return 0;
     return setrlimit((resource)which, wanted) == 0 ? 0 : errno;
+}
+
+/* At least so much, or all, if that is less. Where it may not be, it stays. */
+static void raise_limit(resource which, rlim_t least)
+{
+    struct rlimit limit;
+    if (getrlimit(which, &limit) != 0 || limit.rlim_cur >= least) return;
+    limit.rlim_cur = limit.rlim_max < least ? limit.rlim_max : least;
+    setrlimit(which, &limit);
+}
+
+void mp_os_setting_lift_limits(void)
+{
+    /* Not more: where a child has to close them one by one, it tries all that the limit allows. */
+    raise_limit(RLIMIT_NOFILE, 4 * MP_OS__BAGGAGE_MAX);
+    raise_limit(RLIMIT_DATA, RLIM_INFINITY);
+#ifdef RLIMIT_AS
+    raise_limit(RLIMIT_AS, RLIM_INFINITY);
+#endif
+}
+
+void mp_os_setting_limit_processes(const void *packed, size_t size)
+{
+#ifdef RLIMIT_NPROC
+    struct setting setting;
+    if (size < sizeof setting) return;
+    memcpy(&setting, packed, sizeof setting);
+    (void)take_limit(RLIMIT_NPROC, &setting.limits[RLIMIT_NPROC]);
+#else
+    (void)packed, (void)size;
+#endif
 }
 
 static int take_limits(const struct setting *setting)
@@ -229,6 +260,5 @@ int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size,
         umask(setting.mask);
         take_signals(&setting);
     }
-    free(baggage);
     return error;
 }

@@ -21,3 +21,12 @@ void mp_os_baggage_drop(mp_os_baggage *baggage)
 {
     (void)baggage;
 }
+
+void mp_os_setting_lift_limits(void)
+{
+}
+
+void mp_os_setting_limit_processes(const void *packed, size_t size)
+{
+    (void)packed, (void)size;
+}
