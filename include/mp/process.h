@@ -98,7 +98,9 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_EEXIT      it ended with another exit code than 0, and exit_code is NULL; mp_error_detail() tells how;
  *   MP_EDEADLK    the caller is the process;
  *   MP_ESTALE     the child found another build of the target's library than its parent had; it has run nothing;
- *   MP_ENOTARGET  the child could not load the target's library; it has run nothing.
+ *   MP_ENOTARGET  the child could not load the target's library; it has run nothing;
+ *   MP_ENOFREEZE  the program that mp_set_executable() chose has ended without becoming the child: it does not begin
+ *                 with mp_freeze_support(), or is linked with another build of libmp.
  *
  * \threadsafety  any thread, any number at once.
  * \processes     any process of the family.
@@ -138,7 +140,8 @@ MP_API int mp_process_is_alive(mp_process process);
  * How a process ended, without waiting.
  *
  * \param exit_code  receives it, as from mp_process_join.
- * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET (as mp_process_join).
+ * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET,
+ *   MP_ENOFREEZE (as mp_process_join).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -131,8 +131,9 @@ enum mp__process_started {
 };
 
 enum mp__process_flag {
-    MP__DAEMON = 1, /* ended, not joined, with its parent */
-    MP__UNNAMED = 2 /* nobody has a handle: the record goes when it ends. Set once it is started */
+    MP__DAEMON = 1,  /* ended, not joined, with its parent */
+    MP__UNNAMED = 2, /* nobody has a handle: the record goes when it ends. Set once it is started */
+    MP__BEGUN = 4    /* spawn: the program that was run has become the child */
 };
 
 #define MP__PROCESS_NAME_SIZE 256
