@@ -72,7 +72,8 @@ typedef struct mp_process_options {
  *   MP_EPERM      the system refuses; also spawn and forkserver in a program that is setuid;
  *   MP_ENOTSUP    no such start method here, or too little of /proc;
  *   MP_ENOTARGET  spawn, forkserver: target lies in no module that a child can load (a nested function, JIT code);
- *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded;
+ *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded; on Windows
+ *                 also: the program was;
  *   MP_ENOFREEZE  spawn, forkserver: the program did not call mp_freeze_support() at the start of main;
  *   MP_EINIT      forkserver: the preload function failed;
  *   MP_ESYSTEM    anything else the system said.
