@@ -14,8 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <elf.h>
+#if __has_include(<sys/auxv.h>)
 #include <link.h>
 #include <sys/auxv.h>
 #endif
@@ -101,7 +100,7 @@ void *memory_executable(void)
     return memory;
 }
 
-#ifdef __linux__
+#ifdef AT_SYSINFO_EHDR
 const void *memory_of_kernel(void)
 {
     const ElfW(Ehdr) *image = (const void *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
