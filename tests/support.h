@@ -88,6 +88,8 @@ struct outcome {
 };
 /* Run a program that lies beside this one; arguments end with NULL. */
 void support_program(struct outcome *outcome, const char *name, const char *const *arguments);
+/* Run one that lies elsewhere. */
+void support_program_at(struct outcome *outcome, const char *path, const char *const *arguments);
 /* Where the programs lie. */
 const char *support_folder(void);
 /* The same for the program whose main was given that. */

@@ -75,10 +75,15 @@ static bool read_all(int fd, struct outcome *outcome, int64_t until)
 void support_program(struct outcome *outcome, const char *name, const char *const *arguments)
 {
     char path[2304];
-    char *list[16] = {path};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    support_program_at(outcome, path, arguments);
+}
+
+void support_program_at(struct outcome *outcome, const char *path, const char *const *arguments)
+{
+    char *list[16] = {(char *)(uintptr_t)path};
     int count = 1, ends[2], status = 0;
     memset(outcome, 0, sizeof *outcome);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
     for (; arguments && *arguments && count < 15; arguments++) list[count++] = (char *)(uintptr_t)*arguments;
     assert_int_equal(pipe(ends), 0);
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);

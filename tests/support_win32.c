@@ -48,13 +48,20 @@ static HANDLE run(const char *command, HANDLE output)
     return info.hProcess;
 }
 
-/* The output goes to a file: a pipe can not be read with a limit in time. */
 void support_program(struct outcome *outcome, const char *name, const char *const *arguments)
+{
+    char path[2304];
+    snprintf(path, sizeof path, "%s\\%s.exe", folder, name);
+    support_program_at(outcome, path, arguments);
+}
+
+/* The output goes to a file: a pipe can not be read with a limit in time. */
+void support_program_at(struct outcome *outcome, const char *program, const char *const *arguments)
 {
     SECURITY_ATTRIBUTES inheritable = {.nLength = sizeof inheritable, .bInheritHandle = TRUE};
     char command[4096], place[MAX_PATH], path[MAX_PATH];
     memset(outcome, 0, sizeof *outcome);
-    int size = snprintf(command, sizeof command, "\"%s\\%s.exe\"", folder, name);
+    int size = snprintf(command, sizeof command, "\"%s\"", program);
     for (; arguments && *arguments; arguments++)
         size += snprintf(command + size, sizeof command - (size_t)size, " %s", *arguments);
     GetTempPathA(sizeof place, place);

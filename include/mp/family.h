@@ -163,7 +163,7 @@ MP_API int mp_set_forkserver_preload(int (*preload)(void));
  * calls mp_freeze_support() first in its main, and the targets lie in libraries that it can load.
  *
  * \param path  copied; NULL: this program again.
- * \returns 0, or MP_EINVAL (empty, or too long), or MP_ESYSTEM (it can not be executed).
+ * \returns 0, or MP_EINVAL (empty, or too long), or MP_EPERM, MP_ESYSTEM (it can not be executed).
  *
  * \threadsafety  any thread; later starts see it.
  * \processes     any; it concerns the caller only.

@@ -72,7 +72,8 @@ typedef struct mp_process_options {
  *   MP_EPERM      the system refuses; also spawn and forkserver in a program that is setuid;
  *   MP_ENOTSUP    no such start method here, or too little of /proc;
  *   MP_ENOTARGET  spawn, forkserver: target lies in no module that a child can load (a nested function, JIT code);
- *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded;
+ *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded; on Windows
+ *                 also: the program was;
  *   MP_ENOFREEZE  spawn, forkserver: the program did not call mp_freeze_support() at the start of main;
  *   MP_EINIT      forkserver: the preload function failed;
  *   MP_ESYSTEM    anything else the system said.
@@ -102,7 +103,9 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ENOMEM     the child had no memory for its arguments; it has run nothing;
  *   MP_ELIMIT     it had no descriptor for its standard input; it has run nothing;
  *   MP_ESYSTEM    it has ended, and how is lost: somebody else has reaped it (waitpid(-1), SIGCHLD ignored), or nobody
- *                 of the family (a copy by plain fork(); one that was killed when its fork server was dead).
+ *                 of the family (a copy by plain fork(); one that was killed when its fork server was dead);
+ *   MP_ENOFREEZE  the program that mp_set_executable() chose has ended without becoming the child: it does not begin
+ *                 with mp_freeze_support(), or is linked with another build of libmp.
  *
  * \threadsafety  any thread, any number at once.
  * \processes     any process of the family. On systems other than Linux and Windows only its parent can see that it was
@@ -143,7 +146,8 @@ MP_API int mp_process_is_alive(mp_process process);
  * How a process ended, without waiting.
  *
  * \param exit_code  receives it, as from mp_process_join.
- * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET (as mp_process_join).
+ * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET,
+ *   MP_ENOFREEZE (as mp_process_join).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

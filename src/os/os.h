@@ -176,7 +176,8 @@ typedef struct mp_os_launch {
     intptr_t channel; /* to be passed on, too, or MP_OS_NO_HANDLE */
     bool detached;    /* nobody reaps it, and it is no child of this process; *child is then of no use */
 } mp_os_launch;
-/* Start a program: 0 only if it runs. What failed, if something did, in *what: a short phrase. */
+/* Start a program: 0 only if it runs. What failed, if something did, in *what: a short phrase. mp_os_egone: the file of
+ * this program's image is not to be found any more. */
 int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const char **what);
 /* 0 if a program of that path could be started. */
 int mp_os_executable_check(const char *path);

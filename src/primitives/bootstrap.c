@@ -106,6 +106,7 @@ int mp__launch(const mp_os_launch *launch, const char *who, mp_os_process *proce
     with.executable = executable[0] ? executable : NULL;
     const char *what = "start";
     error = mp_os_launch_process(&with, process, &what);
+    if (error == mp_os_egone) return mp__fail(MP_ESTALE, "%s: %s: start the program anew", who, what);
     return error ? mp__fail_os(error, "%s: %s", who, what) : 0;
 }
 
@@ -134,6 +135,8 @@ static _Noreturn void become(const char *text)
 void mp_freeze_support(void)
 {
     char text[MP__BOOTSTRAP_SIZE];
-    atomic_store_explicit(&freeze_support, threads_started() ? CALLED_LATE : CALLED, memory_order_relaxed);
+    /* The first call counts: a child comes no further. */
+    if (atomic_load_explicit(&freeze_support, memory_order_relaxed) == NOT_CALLED)
+        atomic_store_explicit(&freeze_support, threads_started() ? CALLED_LATE : CALLED, memory_order_relaxed);
     if (mp_os_take_variable(VARIABLE, text, sizeof text) && !mp_os_elevated()) become(text);
 }

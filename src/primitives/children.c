@@ -115,12 +115,20 @@ static void drop(struct mp__child *child, bool over)
 
 /* ---- how a process ended --------------------------------------------------------------------------------------- */
 
+/* A program that knows nothing of being a child, or could not be one: its exit code is not the target's. */
+static bool never_began(const struct mp__process *record, const mp_os_ending *ending)
+{
+    bool begun = atomic_load_explicit(&record->flags, memory_order_acquire) & MP__BEGUN;
+    return record->method == MP_SPAWN && !begun && ending->known && ending->code >= 0;
+}
+
 /* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */
 static uint64_t ending_of(const struct mp__process *record, const mp_os_ending *ending)
 {
     uint64_t returned = atomic_load_explicit(&record->returned, memory_order_acquire);
     bool fits = ending->code >= 0 && (ending->code & 0xff) == (mp__ending_code(returned) & 0xff);
     if (returned && (!ending->known || fits)) return returned;
+    if (never_began(record, ending)) return mp__ending_failed(MP_ENOFREEZE);
     return ending->known ? mp__ending(ending->code) : mp__ending_failed(MP_ESYSTEM);
 }
 

@@ -32,10 +32,12 @@ int mp__funcref_make(const char *call, const char *what, const void *function, m
     error = mp_os_module_fresh(module);
     if (error == mp_os_egone)
         return mp__fail(MP_ESTALE,
-                        "%s: %.300s is not the build of it that is loaded here any more: start the program anew", call,
-                        module->path);
+                        "%s: %s lies in %.300s, which is not the build of it that is loaded here any more: start the "
+                        "program anew",
+                        call, what, module->path);
     if (error)
-        return mp__fail_os(error, "%s: %.300s could not be compared with what is loaded here", call, module->path);
+        return mp__fail_os(error, "%s: %s lies in %.300s, which could not be compared with what is loaded here", call,
+                           what, module->path);
     return 0;
 }
 

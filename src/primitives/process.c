@@ -36,6 +36,12 @@ static int outcome(const char *call, mp_process process, uint64_t ending, int *c
         return mp__fail(value,
                         "%s: process \"%s\" has ended, and something else than libmp reaped it: how it ended is lost",
                         call, name ? name : "?");
+    if (value == MP_ENOFREEZE)
+        return mp__fail(
+            value,
+            "%s: process \"%s\" has ended without running its target: the program that was started does not "
+            "begin with mp_freeze_support(), or could not be a child, and said why on stderr",
+            call, name ? name : "?");
     return mp__fail(value, "%s: process \"%s\" could not run its target: %s", call, name ? name : "?",
                     mp_strerror(value));
 }

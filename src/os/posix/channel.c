@@ -104,7 +104,7 @@ static bool add(struct parcel *parcel, int descriptor, int wanted)
     return true;
 }
 
-static int open_directory(const char *path)
+static int open_path(const char *path)
 {
 #if MP_LINUX
     if (path == NULL) path = "/proc/self/cwd"; /* "." needs a permission that a process may have lost since */
@@ -114,6 +114,12 @@ static int open_directory(const char *path)
 #else
     return open(path != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 #endif
+}
+
+/* Above the standard streams: in the place of a closed one it would be passed on as that. */
+static int open_directory(const char *path)
+{
+    return mp_os__descriptor_raise(open_path(path));
 }
 
 static bool pack(struct parcel *parcel, int directory, int client, const mp_os_launch *launch)
