@@ -134,7 +134,7 @@ enum mp__process_flag {
     MP__DAEMON = 1,  /* ended, not joined, with its parent */
     MP__UNNAMED = 2, /* nobody has a handle: the record goes when it ends. Set once it is started */
     MP__TAKEN = 4,   /* the slot is in use; changes under the arena's lock */
-    MP__BEGUN = 8    /* spawn: the program that was run has become the child */
+    MP__DOUBTFUL = 8 /* a program that mp_set_executable chose was started, and has not become the child yet */
 };
 
 #define MP__PROCESS_NAME_SIZE 256

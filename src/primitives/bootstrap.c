@@ -44,9 +44,7 @@ int mp__bootstrap_check(const char *call)
     if (mp_os_elevated())
         return mp__fail(MP_EPERM,
                         "%s: spawn and forkserver are refused in a program that is setuid or setgid; use fork", call);
-    char executable[MP_OS_PATH_MAX];
-    mp__executable_get(executable, sizeof executable);
-    if (executable[0]) return 0; /* it is that program's matter */
+    if (mp__executable_is_chosen()) return 0; /* it is that program's matter */
     switch (atomic_load_explicit(&freeze_support, memory_order_relaxed)) {
     case CALLED:
         return 0;

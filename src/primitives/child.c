@@ -121,7 +121,8 @@ _Noreturn void mp__child_run(struct mp__process *record, uint64_t id, enum mp__c
 _Noreturn void mp__child_receive(struct mp__process *record, uint64_t id, enum mp__child_kind kind)
 {
     begin(record, id, kind);
-    if (kind == MP__CHILD_PROGRAM) atomic_fetch_or_explicit(&record->flags, MP__BEGUN, memory_order_release);
+    if (atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__DOUBTFUL)
+        atomic_fetch_and_explicit(&record->flags, ~(uint32_t)MP__DOUBTFUL, memory_order_release);
     struct mp__delivery *delivery = mp__delivery_of(record);
     if (!delivery) mp__child_fail(id, mp__fail(MP_ENOMEM, "the target and its arguments could not be mapped"));
     mp__method_inherit((mp_start_method)record->default_method);

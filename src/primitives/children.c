@@ -118,8 +118,8 @@ static void drop(struct mp__child *child, bool over)
 /* A program that knows nothing of being a child, or could not be one: its exit code is not the target's. */
 static bool never_began(const struct mp__process *record, const mp_os_ending *ending)
 {
-    bool begun = atomic_load_explicit(&record->flags, memory_order_acquire) & MP__BEGUN;
-    return record->method == MP_SPAWN && !begun && ending->known && ending->code >= 0;
+    return atomic_load_explicit(&record->flags, memory_order_acquire) & MP__DOUBTFUL && ending->known &&
+           ending->code >= 0;
 }
 
 /* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */

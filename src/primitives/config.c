@@ -153,6 +153,14 @@ void mp__executable_get(char *path, size_t size)
     mp__local_release(&executable_lock);
 }
 
+bool mp__executable_is_chosen(void)
+{
+    mp__local_acquire(&executable_lock);
+    bool chosen = executable != NULL;
+    mp__local_release(&executable_lock);
+    return chosen;
+}
+
 int mp_cpu_count(void)
 {
     return mp_os_cpu_count();

@@ -16,5 +16,6 @@ void mp__method_inherit(mp_start_method method);
 
 /* The program that spawn and forkserver start: its path copied to `path`, "" for this one. */
 void mp__executable_get(char *path, size_t size);
+bool mp__executable_is_chosen(void);
 
 #endif
