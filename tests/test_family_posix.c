@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,11 @@ static int give_back(void *args)
 static int wait_at(void *args)
 {
     return gate_pass(*(const struct gate *)args) ? 0 : 99;
+}
+
+static int open_gate(void *args)
+{
+    return gate_open(*(const struct gate *)args) ? 0 : 99;
 }
 
 static mp_process start(mp_target target, const void *args, size_t size)
@@ -405,6 +411,53 @@ static void sigchld_ignored(void **state)
     gate_destroy(gate);
 }
 
+/* ---- signal handlers during waits --------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t ticks;
+
+static void tick(int number)
+{
+    (void)number;
+    ticks++;
+}
+
+static void ticks_run(bool on)
+{
+    static struct sigaction before;
+    const struct sigaction action = {.sa_handler = tick}; /* without SA_RESTART */
+    const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
+    if (on) assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, on ? &often : &never, NULL), 0);
+    if (!on) assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+}
+
+/* They neither end a wait nor make it longer than it should be, and the start itself is not disturbed. */
+static void handlers_run_during_waits(void **state)
+{
+    (void)state;
+    struct gate gate = gate_create();
+    const int number = 7;
+    int codes[2] = {-1, -1};
+    ticks = 0;
+    ticks_run(true);
+    mp_process processes[2] = {start(wait_at, &gate, sizeof gate), start(wait_at, &gate, sizeof gate)};
+    while (ticks < 100) {
+        fails(MP_ETIMEDOUT, mp_process_join(processes[0], &codes[0], 10));
+        fails(MP_ETIMEDOUT, mp_process_join_all(processes, codes, 2, 10));
+        fails(MP_ETIMEDOUT, mp_lock_acquire(gate.lock, 10));
+    }
+    for (int i = 0; i < 20; i++) assert_ends(start(give_back, &number, sizeof number), 7);
+    mp_process opener = start(open_gate, &gate, sizeof gate);
+    ok(mp_process_join_all(processes, codes, 2, MP_FOREVER));
+    assert_int_equal(codes[0], 0);
+    assert_int_equal(codes[1], 0);
+    ticks_run(false);
+    assert_ends(opener, 0);
+    ok(mp_process_close(processes[0]));
+    ok(mp_process_close(processes[1]));
+    gate_destroy(gate);
+}
+
 /* ---- what a child inherits at the moment of its start ------------------------------------------------------------- */
 
 /* Name, and what it is lowered to. Not that of core dumps: a sanitizer sets it in each program. */
@@ -721,6 +774,7 @@ static const struct test_case cases[] = {
     CASE(copy_before_family),
     CASE(stolen_status),
     CASE(stolen_while_joining),
+    CASE(handlers_run_during_waits),
     CASE(sigchld_ignored),
     CASE(setting_of_the_moment),
     CASE(server_killed),
