@@ -198,8 +198,9 @@ static int use_many(void *args)
 {
     const struct many *many = args;
     const mp_lock *locks = mp_block_data(many->block);
-    long before = support_descriptors();
     if (!locks) return -1;
+    if (mp_lock_acquire(locks[0], 0) != 0 || mp_lock_release(locks[0]) != 0) return -5;
+    long before = support_descriptors(); /* with what a thread has to sleep on */
     for (int i = 0; i < many->count; i++)
         if (mp_lock_acquire(locks[i], 0) != 0) return -2;
     for (int i = 0; i < many->count; i++)

@@ -139,13 +139,15 @@ void mp__thread_reclaim(uint64_t process)
     mp__arena_unlock();
 }
 
-uint32_t mp__thread_count(void)
+uint32_t mp__thread_count(uint64_t process)
 {
     uint32_t count = 0;
     mp__arena_lock();
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
-        if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed)) count++;
+        if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed) &&
+            (!process || thread->process == process))
+            count++;
     }
     mp__arena_unlock();
     return count;

@@ -33,7 +33,7 @@ void mp__thread_leave(void);
 /* Give up all records of a process that has ended. */
 void mp__thread_reclaim(uint64_t process);
 
-/* How many there are in the family. */
-uint32_t mp__thread_count(void);
+/* How many there are of that process; 0: in the family. */
+uint32_t mp__thread_count(uint64_t process);
 
 #endif

@@ -31,11 +31,13 @@ static bool is_self(void)
     return self.id && self.id == mp__family_id();
 }
 
-/* Where others than the parent can not see an end, and the parent may be busy: as good as ended. */
+/* Where others than the parent can not see an end, and the parent may be busy: as good as ended, unless another thread
+ * still uses libmp. */
 static void tell_end(const struct mp__process *record, uint64_t id)
 {
-    uint64_t returned = record ? atomic_load_explicit(&record->returned, memory_order_relaxed) : 0;
-    if (returned && !mp_os_end_is_visible()) (void)mp__process_end(id, returned);
+    if (mp_os_end_is_visible() || !record) return;
+    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_relaxed);
+    if (returned && mp__thread_count(id) == 0) (void)mp__process_end(id, returned);
 }
 
 /* The last act of a copy. */

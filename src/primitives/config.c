@@ -51,7 +51,7 @@ int mp_get_stats(mp_stats *stats)
     mp_stats now = {0};
     mp__heap_count(&now.bytes_used, &now.blocks, &now.bytes_reserved);
     count_processes(&now);
-    now.threads = mp__thread_count();
+    now.threads = mp__thread_count(0);
     const struct mp__header *header = mp__header();
     mp__arena_lock();
     now.locks = header->counts[MP__LOCK];
