@@ -50,9 +50,9 @@ static _Noreturn void leave(int code)
     struct mp__process *record = mp__family_record();
     if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
     mp__thread_leave();
-    /* Who joins need not wait for this process to be torn down. With other threads in it, though, it is not over before
-     * they are: then its server tells. */
-    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded()) (void)mp__process_end(id, mp__ending(code));
+    /* Who joins need not wait for this process to be torn down: it goes first, should it have been woken on this CPU.
+     * With other threads in it, though, this process is not over before they are: then its server tells. */
+    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded() && mp__process_end(id, mp__ending(code))) mp_os_yield();
     tell_end(record, id);
     mp_os_exit_now(code);
 }
