@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * guard_word.h - a guard (os.h) in a 64-bit word, for systems whose own locks do not survive their owners, or not in
- * memory that processes share. For the ports' guard.c only.
+ * guard_word.h - guards (os.h) in a 64-bit word, for systems whose own locks do not survive their owners, or not in
+ * memory that processes share. All of them but is_dead; included by a port's guard.c.
  *
  *     63        32 31  0
  *     | turn      | pid |      pid 0: free. The turn grows with each change of hands.
@@ -23,21 +23,28 @@
 /* Whether a process has ended; true only for certain. */
 static bool is_dead(int64_t pid);
 
-static inline bool guard_word_take(_Atomic uint64_t *word, uint64_t seen)
+static bool take(_Atomic uint64_t *word, uint64_t seen)
 {
     uint64_t mine = ((seen >> 32) + 1) << 32 | (uint32_t)mp_os_pid();
     return atomic_compare_exchange_strong_explicit(word, &seen, mine, memory_order_acquire, /* G1 */
                                                    memory_order_relaxed);
 }
 
-static inline bool guard_word_acquire(_Atomic uint64_t *word)
+int mp_os_guard_init(void *guard)
 {
+    atomic_store_explicit((_Atomic uint64_t *)guard, 0, memory_order_relaxed);
+    return 0;
+}
+
+bool mp_os_guard_acquire(void *guard)
+{
+    _Atomic uint64_t *word = guard;
     uint64_t watched = 0;
     int64_t since = 0, nap = GUARD_SLEEP;
     for (int tries = 0;; tries++) {
         uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
         if (!(uint32_t)seen) {
-            if (guard_word_take(word, seen)) return true;
+            if (take(word, seen)) return true;
             continue;
         }
         if (tries < GUARD_YIELDS) {
@@ -49,7 +56,7 @@ static inline bool guard_word_acquire(_Atomic uint64_t *word)
             watched = seen;
             since = now;
         } else if (now - since >= GUARD_LOOK) {
-            if (is_dead((int64_t)(uint32_t)seen) && guard_word_take(word, seen)) return false;
+            if (is_dead((int64_t)(uint32_t)seen) && take(word, seen)) return false;
             since = now;
         }
         mp_os_sleep(nap);
@@ -57,8 +64,14 @@ static inline bool guard_word_acquire(_Atomic uint64_t *word)
     }
 }
 
-static inline void guard_word_release(_Atomic uint64_t *word)
+void mp_os_guard_repaired(void *guard)
 {
+    (void)guard; /* should this one die now, its successor learns of it in the same way */
+}
+
+void mp_os_guard_release(void *guard)
+{
+    _Atomic uint64_t *word = guard;
     uint64_t mine = atomic_load_explicit(word, memory_order_relaxed);
     atomic_store_explicit(word, mine >> 32 << 32, memory_order_release); /* G1 */
 }

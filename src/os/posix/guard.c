@@ -50,12 +50,6 @@ void mp_os_guard_release(void *guard)
 
 #include "os/guard_word.h"
 
-int mp_os_guard_init(void *guard)
-{
-    atomic_store_explicit((_Atomic uint64_t *)guard, 0, memory_order_relaxed);
-    return 0;
-}
-
 /* A child that was not reaped yet still has its pid, which is all that others can see. */
 static bool is_dead(int64_t pid)
 {
@@ -65,21 +59,6 @@ static bool is_dead(int64_t pid)
     if (error != mp_os_egone) return error == 0;
     process.child = false;
     return mp_os_process_wait(&process, 0, &ending) == 0;
-}
-
-bool mp_os_guard_acquire(void *guard)
-{
-    return guard_word_acquire(guard);
-}
-
-void mp_os_guard_repaired(void *guard)
-{
-    (void)guard; /* should this one die now, its successor learns of it in the same way */
-}
-
-void mp_os_guard_release(void *guard)
-{
-    guard_word_release(guard);
 }
 
 #endif

@@ -16,24 +16,3 @@ static bool is_dead(int64_t pid)
     mp_os_process_release(&process);
     return error == 0;
 }
-
-int mp_os_guard_init(void *guard)
-{
-    atomic_store_explicit((_Atomic uint64_t *)guard, 0, memory_order_relaxed);
-    return 0;
-}
-
-bool mp_os_guard_acquire(void *guard)
-{
-    return guard_word_acquire(guard);
-}
-
-void mp_os_guard_repaired(void *guard)
-{
-    (void)guard; /* should this one die now, its successor learns of it in the same way */
-}
-
-void mp_os_guard_release(void *guard)
-{
-    guard_word_release(guard);
-}
