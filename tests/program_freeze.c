@@ -59,6 +59,8 @@ int main(int argc, char **argv)
     if (strcmp(scenario, "late") == 0) start_thread();
     /* Not in a child, which has a good one. */
     if (strcmp(scenario, "variable") == 0 && !getenv("_MP_BOOTSTRAP")) putenv(argv[3]);
+    mp_lock lock;
+    if (strcmp(scenario, "used") == 0) MP_CHECK(mp_lock_create(&lock, NULL));
     mp_freeze_support();
     if (argc < 3) return 2;
     /* A child that is none would start children for ever. */

@@ -62,7 +62,8 @@ void children_join(mp_process *children, size_t count)
         int code = -1;
         int result = mp_process_join(children[i], &code, PATIENCE_MS);
         if (result < 0 || code != 0) {
-            print_error("child %zu of %zu: %s, exit code %d\n", i, count, mp_error_name(result), code);
+            print_error("child %u of %u: %s, exit code %d\n", (unsigned)i, (unsigned)count, mp_error_name(result),
+                        code);
             bad++;
         }
         if (result == MP_ETIMEDOUT) {

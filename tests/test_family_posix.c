@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -411,6 +413,79 @@ static void sigchld_ignored(void **state)
     gate_destroy(gate);
 }
 
+/* ---- what is over when a process is joined -------------------------------------------------------------------------- */
+
+static int lock_file(void *args)
+{
+    int fd = open(args, O_RDWR | O_CREAT, 0600);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : 1;
+}
+
+static void files_are_unlocked(void **state)
+{
+    char path[4200];
+    (void)state;
+    snprintf(path, sizeof path, "%s/locked-by-a-child.%ld", support_folder(), (long)getpid());
+    for (int i = 0; i < 50; i++) {
+        assert_ends(start(lock_file, path, strlen(path) + 1), 0);
+        int fd = open(path, O_RDWR);
+        assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+        close(fd);
+    }
+    unlink(path);
+}
+
+/* A copy that a child makes of itself comes back from the target, too: that is not the child's end. */
+static int copy_and_go_on(void *args)
+{
+    const struct gate *gate = args;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) return 9;
+    REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 9);
+    return gate_pass(*gate) ? 70003 : 1;
+}
+
+static void copy_returns_from_the_target(void **state)
+{
+    struct gate gate = gate_create();
+    mp_process process = start(copy_and_go_on, &gate, sizeof gate);
+    int code = 42;
+    (void)state;
+    fails(MP_ETIMEDOUT, mp_process_join(process, &code, 50));
+    gate_open(gate);
+    assert_ends(process, 70003);
+    gate_destroy(gate);
+}
+
+static int read_input(void *args)
+{
+    char text[8] = "";
+    (void)args;
+    return read(STDIN_FILENO, text, 5) == 5 && strcmp(text, "hello") == 0 ? 0 : 1;
+}
+
+static void standard_input_is_kept(void **state)
+{
+    int ends[2], before = dup(STDIN_FILENO);
+    const mp_fd keep = STDIN_FILENO;
+    mp_process process;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "hello", 5), 5);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    ok(mp_process_start(&process, read_input, NULL, 0, &(mp_process_options){.keep = &keep, .keep_count = 1}));
+    assert_ends(process, 0);
+    if (before >= 0) {
+        dup2(before, STDIN_FILENO);
+        close(before);
+    } else {
+        close(STDIN_FILENO);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- signal handlers during waits --------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t ticks;
@@ -675,7 +750,7 @@ static void preload(void **state)
         assert_non_null(strstr(mp_error_detail(), "preload"));
     }
     ok(mp_set_forkserver_preload(crash_at_begin));
-    fails(MP_ESYSTEM, mp_process_start(&process, look_at_prepared, NULL, 0, NULL));
+    fails(MP_EINIT, mp_process_start(&process, look_at_prepared, NULL, 0, NULL));
     assert_int_equal(process.id, 42);
     ok(mp_set_forkserver_preload(NULL));
     assert_ends(start(look_at_prepared, NULL, 0), 0);
@@ -774,6 +849,9 @@ static const struct test_case cases[] = {
     CASE(copy_before_family),
     CASE(stolen_status),
     CASE(stolen_while_joining),
+    CASE(files_are_unlocked),
+    CASE(copy_returns_from_the_target),
+    CASE(standard_input_is_kept),
     CASE(handlers_run_during_waits),
     CASE(sigchld_ignored),
     CASE(setting_of_the_moment),

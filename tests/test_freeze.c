@@ -77,6 +77,18 @@ static void called_late(void **state)
     runs("late", NULL);
 }
 
+/* A child would not know yet what it is when it uses libmp there. */
+static void called_second(void **state)
+{
+    (void)state;
+    if (copies()) {
+        runs("used", NULL);
+        return;
+    }
+    assert_non_null(strstr(run("program_freeze", "used", NULL), "MP_ENOFREEZE: mp_process_start"));
+    assert_non_null(strstr(outcome.text, "used already"));
+}
+
 static void odd_arguments(void **state)
 {
     static char longest[1000];
@@ -229,6 +241,7 @@ static const struct test_case cases[] = {
     CASE(missing),
     CASE(called_again_with_threads),
     CASE(called_late),
+    CASE(called_second),
     CASE(odd_arguments),
     CASE_ONCE(nonsense),
     CASE_ONCE(no_arena),

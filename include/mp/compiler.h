@@ -16,7 +16,7 @@
 #define MP_END
 #endif
 
-/* MP_STATIC: this program contains libmp's objects (the CMake target mp::mp_static defines it). */
+/* MP_STATIC: this program contains libmp's objects (the CMake target mp::mp defines it unless it is a shared library). */
 #if defined(MP_STATIC)
 #define MP_API
 #elif defined(_WIN32) && defined(MP_BUILD)

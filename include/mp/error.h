@@ -45,7 +45,7 @@
     X(MP_EWORKERDEAD, -1020, "the worker died while it ran the task")                     \
     X(MP_ECANCELED, -1021, "cancelled")                                                   \
     X(MP_EEXIT, -1022, "the process ended with another exit code than 0")                 \
-    X(MP_EINIT, -1023, "the pool's initializer failed")                                   \
+    X(MP_EINIT, -1023, "an initializer or preload function failed")                       \
     X(MP_ESYSTEM, -1024, "the operating system failed; mp_error_detail() says how")
 
 /** Every result below 0, and MP_OWNERDEAD. */

@@ -56,8 +56,12 @@ typedef struct mp_stats {
  * Run the target, in a process started by spawn or forkserver; return at once in any other.
  *
  * The first line of main, before threads are started: such a child is this program again, and comes by here to learn
- * that it is a child. There it does not return; the target's result becomes the exit code, after the atexit handlers
- * that this program registered in it.
+ * that it is a child. There it does not return; the target's result becomes the exit code. Under spawn the atexit
+ * handlers that were registered in the child run before that; a copy (fork, forkserver) leaves as by _exit when its
+ * target returns, its stdout and stderr flushed.
+ *
+ * A program that has used libmp before, or has started threads, is refused at its first start by spawn or forkserver:
+ * MP_ENOFREEZE.
  *
  * \threadsafety  the main thread.
  * \processes     any.
@@ -191,7 +195,7 @@ typedef enum mp_log_level {
 } mp_log_level;
 
 /**
- * Write what libmp does to stderr, one line each: "[INFO/Process-1 4711] started by spawn". Off at first.
+ * Write what libmp does to stderr, one line each: "[INFO/MainProcess 4711] Process-1 started by spawn". Off at first.
  *
  * \param level  that much and no more.
  *

@@ -47,7 +47,8 @@ typedef int (*mp_target)(void *args);
 typedef struct mp_process_options {
     const char *name;               /**< "Process-N", in a child of it "Process-N:M" */
     mp_start_method method;         /**< the default of this process */
-    bool daemon;                    /**< ended, not joined, when its parent ends; not inherited by its own children */
+    bool daemon;                    /**< ended, not joined, when its parent ends: by mp_process_terminate, and a second
+                                         later by mp_process_kill. Its own children are no daemons, and go on */
     const char *working_directory;  /**< the parent's, now */
     const char *const *environment; /**< ends with NULL; "NAME=value" or "NAME" (removed), applied to the parent's */
     const mp_fd *keep;              /**< descriptors the child shall have too, under the same number */
@@ -75,7 +76,7 @@ typedef struct mp_process_options {
  *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded; on Windows
  *                 also: the program was;
  *   MP_ENOFREEZE  spawn, forkserver: the program did not call mp_freeze_support() at the start of main;
- *   MP_EINIT      forkserver: the preload function failed;
+ *   MP_EINIT      forkserver: the preload function failed, or the server ended in it;
  *   MP_ESYSTEM    anything else the system said.
  *
  * \threadsafety  any thread, any number at once. MP_FORK in a process with threads is as unsafe as fork.
@@ -89,6 +90,9 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  * Wait for a process to end.
  *
  * May be called again; after success it returns at once. A signal handler that runs meanwhile does not end the wait.
+ *
+ * What the process held by its descriptors (file locks, ports, pipes) is free then. Of a fork server's child the system
+ * may still be taking down the memory.
  *
  * \param process     the process.
  * \param exit_code   receives what its target returned, or what it gave to exit (its lowest 8 bits on POSIX), or -N if
@@ -146,8 +150,8 @@ MP_API int mp_process_is_alive(mp_process process);
  * How a process ended, without waiting.
  *
  * \param exit_code  receives it, as from mp_process_join.
- * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), MP_ESTALE, MP_ENOTARGET,
- *   MP_ENOFREEZE (as mp_process_join).
+ * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), or as mp_process_join: MP_ESTALE, MP_ENOTARGET,
+ *   MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM, MP_ENOFREEZE.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -37,7 +37,8 @@ typedef struct mp_shared_options {
  * \param options  NULL: with an rlock of its own.
  * \returns 0, or
  *   MP_EINVAL  size is 0 or over the arena's limit, value is NULL, raw and lock together;
- *   MP_ENOMEM  the arena, or the machine, has not that much.
+ *   MP_ENOMEM  the arena, or the machine, has not that much;
+ *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -96,7 +97,8 @@ MP_API int mp_value_destroy(mp_value value);
  * \param options    NULL: with an rlock of its own.
  * \returns 0, or
  *   MP_EINVAL  item_size is 0, the whole is over the arena's limit, array is NULL, raw and lock together;
- *   MP_ENOMEM  the arena, or the machine, has not that much.
+ *   MP_ENOMEM  the arena, or the machine, has not that much;
+ *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -172,7 +174,8 @@ MP_API int mp_array_destroy(mp_array array);
  * \param size   bytes, at least 1.
  * \returns 0, or
  *   MP_EINVAL  size is 0 or over the arena's limit, or block is NULL;
- *   MP_ENOMEM  the arena, or the machine, has not that much.
+ *   MP_ENOMEM  the arena, or the machine, has not that much;
+ *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -157,7 +157,8 @@ MP_API int mp_rlock_destroy(mp_rlock rlock);
  * exceptions, there). break and continue act on the block itself, not on a loop around it.
  *
  * What can not be entered (a handle that names no such thing, an object destroyed meanwhile) ends the process as
- * MP_CHECK does. A last owner that died inside is passed over: to repair what it left, use acquire. An object that is
+ * MP_CHECK does. The end of the process inside the block (exit, a failing MP_CHECK) and longjmp out of it release
+ * nothing. A last owner that died inside is passed over: to repair what it left, use acquire. An object that is
  * released or destroyed inside the block is left alone at its end.
  */
 #define MP_WITH_LOCK(object) MP_SECTION(object, MP_PASTE(mp_section_, __LINE__), MP_PASTE(mp_once_, __LINE__))

@@ -85,7 +85,9 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
     }
     mp__arena_unlock();
     if (result == MP_ELIMIT)
-        return mp__fail(result, "this family has room for %" PRIu64 " objects, and has them: see mp_configure",
+        return mp__fail(result,
+                        "this family has room for %" PRIu64
+                        " objects, and has them: a larger arena has room for more (mp_configure)",
                         mp__header()->regions[MP__REGION_CONTROLS].limit / sizeof *control - 1);
     if (result < 0) return mp__fail(result, "no memory for another %s", mp__type_name(type));
     return 0;

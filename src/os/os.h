@@ -236,6 +236,8 @@ int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggag
 int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size, const mp_os_segment *segment,
                         intptr_t client);
 void mp_os_baggage_drop(mp_os_baggage *baggage);
+/* Close every descriptor but the segment's: whatever others see of this process through them is over. */
+void mp_os_close_all(const mp_os_segment *segment);
 /* A server may have been launched under limits that hold for no client any more: as soon as it runs it lifts its own as
  * far as it may. How many processes there may be the client says: before the fork that becomes the server's limit. */
 void mp_os_setting_lift_limits(void);

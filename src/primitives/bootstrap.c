@@ -21,7 +21,8 @@
 enum {
     NOT_CALLED,
     CALLED,
-    CALLED_LATE
+    CALLED_LATE,   /* after threads were started */
+    CALLED_SECOND, /* after other calls of libmp */
 };
 static _Atomic int freeze_support;
 static int threads_at_load;
@@ -53,10 +54,15 @@ int mp__bootstrap_check(const char *call)
                         "%s: mp_freeze_support() was called after threads were started: a child would start "
                         "them, too. Make it the first line of main()",
                         call);
+    case CALLED_SECOND:
+        return mp__fail(MP_ENOFREEZE,
+                        "%s: mp_freeze_support() was called after libmp had been used already: a child would come by "
+                        "there, too, and not know yet what it is. Make it the first line of main()",
+                        call);
     default:
         return mp__fail(MP_ENOFREEZE,
-                        "%s: a child by spawn or forkserver is this program again. Add the line\n"
-                        "    mp_freeze_support();\nat the start of main(), or use fork",
+                        "%s: a child by spawn or forkserver is this program again: add the line mp_freeze_support(); "
+                        "at the start of main(), or use fork",
                         call);
     }
 }
@@ -122,6 +128,7 @@ static _Noreturn void become(const char *text)
     uint64_t words[WORDS];
     if (!parse(text, words) || (words[ROLE] == MP__ROLE_CHILD && words[WHERE] > UINT32_MAX))
         give_up("what its parent told it makes no sense");
+    if (mp__header()) give_up("it has used libmp before mp_freeze_support(), which has to be the first line of main()");
     if (mp__arena_adopt((intptr_t)words[SEGMENT], words[NONCE]) < 0) give_up(mp_error_detail());
     if (words[ROLE] == MP__ROLE_SERVER) mp__server_run((intptr_t)words[WHAT], words[WHERE]);
     struct mp__process *record = mp__process_at((uint32_t)words[WHERE]);
@@ -135,6 +142,10 @@ void mp_freeze_support(void)
     char text[MP__BOOTSTRAP_SIZE];
     /* The first call counts: a child comes no further. */
     if (atomic_load_explicit(&freeze_support, memory_order_relaxed) == NOT_CALLED)
-        atomic_store_explicit(&freeze_support, threads_started() ? CALLED_LATE : CALLED, memory_order_relaxed);
+        atomic_store_explicit(&freeze_support,
+                              mp__header()        ? CALLED_SECOND
+                              : threads_started() ? CALLED_LATE
+                                                  : CALLED,
+                              memory_order_relaxed);
     if (mp_os_take_variable(VARIABLE, text, sizeof text) && !mp_os_elevated()) become(text);
 }

@@ -31,29 +31,34 @@ static bool is_self(void)
     return self.id && self.id == mp__family_id();
 }
 
-/* Where others than the parent can not see an end, and the parent may be busy: as good as ended, unless another thread
- * still uses libmp. */
-static void tell_end(const struct mp__process *record, uint64_t id)
-{
-    if (mp_os_end_is_visible() || !record) return;
-    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_relaxed);
-    if (returned && mp__thread_count(id) == 0) (void)mp__process_end(id, returned);
-}
-
-/* The last act of a copy. */
-static _Noreturn void leave(int code)
+/* Tell the family before the system does, where that helps:
+ *   - A child of the fork server: who joins it need not wait for its memory to be torn down. With other threads in it,
+ *     though, it is not over before they are: then its server tells.
+ *   - Where others than the parent can not see an end, and the parent may be busy; unless another thread still uses
+ *     libmp.
+ * A copy closes its descriptors before, so that locks, ports and pipes are free. If who joins was woken on this CPU, it
+ * goes first. */
+static void tell_end(const struct mp__process *record, int code)
 {
     uint64_t id = self.id;
+    bool early = mp_os_end_is_visible() ? self.kind == MP__CHILD_SERVED && !mp_os_threaded()
+                                        : record && mp__thread_count(id) == 0;
+    if (!early) return;
+    if (self.kind != MP__CHILD_PROGRAM) mp_os_close_all(&mp__arena.segment);
+    if (mp__process_end(id, mp__ending(code))) mp_os_yield();
+}
+
+/* The last act of a copy; or of a copy that it made itself by a plain fork(), which speaks for itself only. */
+static _Noreturn void leave(int code)
+{
+    bool mine = is_self();
     mp__log(MP_LOG_INFO, "ends with %d", code);
     mp__children_finish();
     mp_os_flush();
     struct mp__process *record = mp__family_record();
     if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
     mp__thread_leave();
-    /* Who joins need not wait for this process to be torn down: it goes first, should it have been woken on this CPU.
-     * With other threads in it, though, this process is not over before they are: then its server tells. */
-    if (self.kind == MP__CHILD_SERVED && !mp_os_threaded() && mp__process_end(id, mp__ending(code))) mp_os_yield();
-    tell_end(record, id);
+    if (mine) tell_end(record, code);
     mp_os_exit_now(code);
 }
 
@@ -63,10 +68,11 @@ static void at_exit(int code)
     mp__children_finish();
     if (self.id && !is_self()) return;
     const struct mp__process *record = mp__family_record();
+    uint64_t returned = record ? atomic_load_explicit(&record->returned, memory_order_relaxed) : 0;
     mp__thread_leave();
-    if (!self.id || mp_os_end_is_visible()) return;
+    if (!self.id || !returned || mp_os_end_is_visible()) return;
     mp_os_flush();
-    tell_end(record, self.id);
+    tell_end(record, mp__ending_code(returned));
 }
 
 void mp__child_watch_exit(void)

@@ -324,12 +324,16 @@ void mp__children_tidy(void)
 
 size_t mp__children_alive(uint64_t *ids, size_t capacity)
 {
-    size_t count = 0;
+    size_t count = 0, place = 0;
     uint64_t id;
-    while ((id = child_at(count, NULL)) != 0) {
-        if (!alive(id)) continue; /* the next one stands at this place now */
-        if (count < capacity) ids[count] = id;
-        count++;
+    while ((id = child_at(place, NULL)) != 0) {
+        if (alive(id)) {
+            if (count < capacity) ids[count] = id;
+            count++;
+            place++;
+        } else if (child_at(place, NULL) == id) {
+            place++; /* another thread holds it, and takes it out */
+        }
     }
     return count;
 }

@@ -20,6 +20,9 @@ static int check_name(const char *name)
     if (!*name) return mp__fail(MP_EINVAL, "mp_process_start: options.name is empty; NULL gives the default");
     if (strlen(name) >= MP__PROCESS_NAME_SIZE)
         return mp__fail(MP_EINVAL, "mp_process_start: options.name is longer than %d bytes", MP__PROCESS_NAME_SIZE - 1);
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < ' ')
+            return mp__fail(MP_EINVAL, "mp_process_start: options.name has a control character in it (%d)", *at);
     return 0;
 }
 

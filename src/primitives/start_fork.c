@@ -7,13 +7,20 @@
 #include "primitives/config.h"
 #include "primitives/start.h"
 
+static bool keeps_stdin(const mp_process_options *options)
+{
+    for (size_t i = 0; i < options->keep_count; i++)
+        if (options->keep[i] == 0) return true;
+    return false;
+}
+
 /* In the child: what the options ask for, then the target. */
 static _Noreturn void child(const struct mp__start *start)
 {
     const mp_process_options *options = start->options;
     int error = options->working_directory ? mp_os_change_directory(options->working_directory) : 0;
     if (!error) error = mp_os_change_environment(options->environment);
-    if (!error) error = mp_os_stdin_null();
+    if (!error && !keeps_stdin(options)) error = mp_os_stdin_null();
     if (error) mp__child_fail(start->id, mp__fail_os(error, "working directory, environment, or standard input"));
     mp__child_run(start->record, start->id, MP__CHILD_COPY, start->target, start->args, start->args_size);
 }

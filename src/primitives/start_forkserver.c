@@ -259,6 +259,24 @@ static int begin_again(struct mp__start *start)
     return 0;
 }
 
+/* Servers die as soon as they are asked: what is the likeliest cause. */
+static int explain_death(void)
+{
+    if (mp__executable_is_chosen())
+        return mp__fail(MP_ENOFREEZE,
+                        "mp_process_start: no fork server can be had: the program that mp_set_executable() "
+                        "chose does not begin with mp_freeze_support(), or can not be one and said why "
+                        "on stderr");
+    mp__local_acquire(&guard);
+    bool preloads = preload != NULL;
+    mp__local_release(&guard);
+    if (preloads)
+        return mp__fail(MP_EINIT, "mp_process_start: no fork server can be had: it ends, most likely in its preload "
+                                  "function");
+    return mp__fail(MP_ESYSTEM, "mp_process_start: no fork server can be had: it ends as soon as it is asked; what it "
+                                "said on stderr may tell why. Spawn needs none");
+}
+
 int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
 {
     int result = request(start);
@@ -266,8 +284,7 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
         result = begin_again(start);
         if (result == 0) result = request(start);
     }
-    if (result == MP_EPEERDEAD)
-        return mp__fail(MP_ESYSTEM, "mp_process_start: fork servers die as soon as they are asked");
+    if (result == MP_EPEERDEAD) return explain_death();
     if (result < 0) return result;
     *process = (mp_os_process){.pid = atomic_load_explicit(&start->record->pid, memory_order_acquire),
                                .handle = MP_OS_NO_HANDLE,

@@ -5,6 +5,7 @@
 #include "posix.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,12 @@ int mp_os_on_exit(void (*finish)(int code))
 _Noreturn void mp_os_exit_now(int code)
 {
     _exit(code);
+}
+
+void mp_os_close_all(const mp_os_segment *segment)
+{
+    mp_os__descriptors_close(0, (int)segment->handle - 1, false);
+    mp_os__descriptors_close((int)segment->handle + 1, INT_MAX, false);
 }
 
 /* ---- standard streams ------------------------------------------------------------------------------------------ */

@@ -82,6 +82,11 @@ int mp_os_on_exit(void (*finish)(int code))
     return _onexit(at_exit) ? 0 : ERROR_NOT_ENOUGH_MEMORY;
 }
 
+void mp_os_close_all(const mp_os_segment *segment)
+{
+    (void)segment; /* there is no fork server */
+}
+
 _Noreturn void mp_os_exit_now(int code)
 {
     TerminateProcess(GetCurrentProcess(), (UINT)code);
