@@ -51,9 +51,31 @@ static int live(int here, int there)
     return 0;
 }
 
+/* Many more copies than there is room for at a time; each uses libmp, and ends without a word. */
+static int many_copies(void)
+{
+    mp_lock lock;
+    mp_stats stats;
+    REQUIRE(mp_configure(&(mp_config){.max_processes = 8}) == 0);
+    REQUIRE(mp_lock_create(&lock, NULL) == 0);
+    for (int i = 0; i < 50; i++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (mp_lock_acquire(lock, 30000) < 0 || mp_lock_release(lock) < 0) _exit(1);
+            _exit(0);
+        }
+        REQUIRE(waitpid(pid, &status, 0) == pid && status == 0);
+    }
+    REQUIRE(mp_get_stats(&stats) == 0);
+    REQUIRE(stats.processes == 1 && stats.records < 8 && stats.threads == 1);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     mp_freeze_support();
+    if (argc > 1 && strcmp(argv[1], "copies") == 0) return many_copies();
     int one[2], two[2], status = -1;
     mp_start_method method = MP_DEFAULT;
     for (int i = MP_FORK; i <= MP_FORKSERVER; i++)

@@ -413,6 +413,14 @@ static void sigchld_ignored(void **state)
     gate_destroy(gate);
 }
 
+static void many_copies(void **state)
+{
+    static struct outcome outcome;
+    (void)state;
+    support_program(&outcome, "program_family", (const char *const[]){"copies", NULL});
+    if (outcome.code != 0) fail_msg("exit code %d: %s", outcome.code, outcome.text);
+}
+
 /* ---- what is over when a process is joined -------------------------------------------------------------------------- */
 
 static int lock_file(void *args)
@@ -849,6 +857,7 @@ static const struct test_case cases[] = {
     CASE(copy_before_family),
     CASE(stolen_status),
     CASE(stolen_while_joining),
+    CASE_ONCE(many_copies),
     CASE(files_are_unlocked),
     CASE(copy_returns_from_the_target),
     CASE(standard_input_is_kept),

@@ -248,7 +248,8 @@ MP_API mp_process mp_process_parent(mp_process process);
 MP_API int mp_process_is_daemon(mp_process process);
 
 /**
- * The process that calls. One that libmp did not start (the founder, or a child of a plain fork()) has a handle, too.
+ * The process that calls. One that libmp did not start (the founder, or a child of a plain fork()) has a handle, too;
+ * the record of such a child goes when it has ended and the family is short of records.
  *
  * \returns it; {0} if there is no family and none can be founded.
  *

@@ -85,8 +85,11 @@ void mp__process_enter(struct mp__process *record, uint64_t id)
 static void found_self(uint64_t id)
 {
     struct mp__process *record = mp__process_of(id);
-    const mp_os_process self = {.pid = mp_os_pid(), .handle = MP_OS_NO_HANDLE};
+    mp_os_process self;
+    if (mp_os_process_open(&self, mp_os_pid(), 0)) /* for its birth, which nobody else will write down */
+        self = (mp_os_process){.pid = mp_os_pid(), .handle = MP_OS_NO_HANDLE};
     mp__process_born(record, &self);
+    mp_os_process_release(&self);
     mp__process_enter(record, id);
 }
 
@@ -205,12 +208,49 @@ static void control_fill(struct mp__control *control, const void *slot)
     control->as.process.slot = *(const uint32_t *)slot;
 }
 
+/* Whether one that libmp did not start has ended. */
+static bool copy_has_ended(const struct mp__process *record, uint64_t id, mp_os_ending *ending)
+{
+    int64_t pid = atomic_load_explicit(&record->pid, memory_order_acquire);
+    uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
+    if (record->method || !pid || atomic_load_explicit(&record->handle, memory_order_acquire) != id) return false;
+    mp_os_process process;
+    *ending = (mp_os_ending){.known = false};
+    int error = mp_os_process_open(&process, pid, birth);
+    if (error) return error == mp_os_egone;
+    error = mp_os_process_wait(&process, 0, ending);
+    mp_os_process_release(&process);
+    return error == 0;
+}
+
+bool mp__copies_tidy(bool remove)
+{
+    bool removed = false;
+    uint32_t top = mp__process_top();
+    for (uint32_t slot = 1; slot < top; slot++) {
+        const struct mp__process *record = mp__process_at(slot);
+        uint64_t id = record ? atomic_load_explicit(&record->handle, memory_order_acquire) : 0;
+        mp_os_ending ending = {.known = false};
+        if (!id || id == mp__family_id() || !copy_has_ended(record, id, &ending)) continue;
+        (void)mp__process_end(id, ending.known ? mp__ending(ending.code) : mp__ending_failed(MP_ESYSTEM));
+        if (remove && mp__process_remove(id) == 0) removed = true;
+    }
+    return removed;
+}
+
+static int slot_find(uint32_t *slot)
+{
+    mp__arena_lock();
+    int result = slot_take(slot);
+    mp__arena_unlock();
+    return result;
+}
+
 int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32_t default_method, uint64_t *id)
 {
     uint32_t slot = 0;
-    mp__arena_lock();
-    int result = slot_take(&slot);
-    mp__arena_unlock();
+    int result = slot_find(&slot);
+    if (result == MP_ELIMIT && mp__copies_tidy(true)) result = slot_find(&slot);
     if (result == MP_ELIMIT)
         return mp__fail(result,
                         "the family has %" PRIu32

@@ -52,6 +52,11 @@ bool mp__process_end(uint64_t id, uint64_t ending);
 /* How a process ended, see layout.h; 0: it has not, or it is not this record's any more. */
 uint64_t mp__process_ending(const struct mp__process *record, uint64_t id);
 
+/* Processes that libmp did not start, copies made by a plain fork() above all, are nobody's: who comes by tells of the
+ * end of those that have ended. With `remove` their records go, too, since nobody else will see to that; true if any
+ * went. */
+bool mp__copies_tidy(bool remove);
+
 /* Nobody has a handle of it: its record goes when it ends, or now. */
 void mp__process_unname(uint64_t id);
 

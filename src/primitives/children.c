@@ -132,10 +132,17 @@ static uint64_t ending_of(const struct mp__process *record, const mp_os_ending *
     return ending->known ? mp__ending(ending->code) : mp__ending_failed(MP_ESYSTEM);
 }
 
+static void tell(uint64_t id, struct mp__process *record, const mp_os_ending *ending)
+{
+    if (ending->known && ending->code < 0 && !mp__process_ending(record, id))
+        mp__log(MP_LOG_INFO, "%s was ended by signal %d", record->name, -ending->code);
+    (void)mp__process_end(id, ending_of(record, ending));
+}
+
 void mp__process_report(uint64_t id, const mp_os_ending *ending)
 {
     struct mp__process *record = mp__process_of(id);
-    if (record) (void)mp__process_end(id, ending_of(record, ending));
+    if (record) tell(id, record, ending);
 }
 
 /* How long to wait at a time. Where only this process can see that a child of it has ended, it has to look at all of them
@@ -160,17 +167,17 @@ static int await_child(struct mp__child *child, struct mp__process *record, int6
         look_at_others();
     }
     if (error && error != mp_os_egone) return mp__fail_os(error, "a child could not be waited for");
-    (void)mp__process_end(child->id, ending_of(record, &ending));
+    tell(child->id, record, &ending);
     return 0;
 }
 
 /* It has ended, but this process was not told how: whoever was will say so soon. */
 static void await_status(uint64_t id, struct mp__process *record, const mp_os_ending *ending)
 {
-    int64_t patience = mp_os_now() + STATUS_GRACE;
+    int64_t patience = record->method ? mp_os_now() + STATUS_GRACE : 0; /* of a plain copy nobody tells */
     while (!ending->known && !mp__process_ending(record, id) && !mp__deadline_passed(patience))
         mp__process_sleep(record, id, mp__deadline_slice(patience, SLICE));
-    (void)mp__process_end(id, ending_of(record, ending));
+    tell(id, record, ending);
 }
 
 /* Open it by its pid. As long as its record does not say that it has ended, that has not been given to another process;
