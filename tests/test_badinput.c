@@ -62,6 +62,7 @@ static void bad_options(void **state)
         if (method < MP_DEFAULT || method > MP_FORKSERVER)
             refused(MP_EINVAL, "start method", NULL, 0, &(mp_process_options){.method = (mp_start_method)method});
     refused(MP_EINVAL, "options.name", NULL, 0, &(mp_process_options){.name = ""});
+    refused(MP_EINVAL, "options.name", NULL, 0, &(mp_process_options){.name = "two\nlines"});
     static const char *const without_name[] = {"GOOD=1", "=bad", NULL}, *const empty[] = {"", NULL};
     refused(MP_EINVAL, "environment", NULL, 0, &(mp_process_options){.environment = without_name});
     refused(MP_EINVAL, "environment", NULL, 0, &(mp_process_options){.environment = empty});

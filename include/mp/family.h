@@ -60,8 +60,8 @@ typedef struct mp_stats {
  * handlers that were registered in the child run before that; a copy (fork, forkserver) leaves as by _exit when its
  * target returns, its stdout and stderr flushed.
  *
- * A program that has used libmp before, or has started threads, is refused at its first start by spawn or forkserver:
- * MP_ENOFREEZE.
+ * A program that has made anything of libmp's before (a lock, a value, a process), or has started threads, is refused
+ * at its first start by spawn or forkserver: MP_ENOFREEZE.
  *
  * \threadsafety  the main thread.
  * \processes     any.

@@ -67,7 +67,9 @@ typedef struct mp_process_options {
  * \param args_size  their number; any.
  * \param options    NULL: all defaults.
  * \returns 0, or
- *   MP_EINVAL     target is NULL, args is NULL and its size is not, no such method, a bad name, variable, or keep;
+ *   MP_EINVAL     target is NULL, args is NULL and its size is not 0, no such method, a name that is empty, longer than
+ *                 255 bytes or has control characters in it, a variable without a name, a descriptor to keep that is
+ *                 not open;
  *   MP_ENOMEM     no room for arguments or records, or none for another process;
  *   MP_ELIMIT     no more processes or descriptors allowed to this user, process, or family;
  *   MP_EPERM      the system refuses; also spawn and forkserver in a program that is setuid;

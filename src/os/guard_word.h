@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * guard_word.h - guards (os.h) in a 64-bit word, for systems whose own locks do not survive their owners, or not in
- * memory that processes share. All of them but is_dead; included by a port's guard.c.
+ * memory that processes share. A port's guard.c includes it for all of its functions, and adds is_dead.
  *
  *     63        32 31  0
  *     | turn      | pid |      pid 0: free. The turn grows with each change of hands.
