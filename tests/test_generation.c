@@ -11,7 +11,7 @@
 /* As if the slot had been used so often. */
 static void age(uint32_t slot, uint32_t generation)
 {
-    atomic_store(&mp__arena.controls[slot].state, (uint64_t)generation << 32);
+    atomic_store(&mp__control_at(slot)->state, (uint64_t)generation << 32);
 }
 
 static void test_used_up(void **state)
@@ -47,7 +47,7 @@ static void test_deepest(void **state)
     mp_rlock rlock;
     assert_ok(mp_rlock_create(&rlock, NULL));
     assert_ok(mp_rlock_acquire(rlock, 0));
-    _Atomic uint32_t *depth = &mp__arena.controls[SLOT(rlock.id)].as.lock.depth;
+    _Atomic uint32_t *depth = &mp__control_at(SLOT(rlock.id))->as.lock.depth;
     assert_int_equal(atomic_load(depth), 1);
     atomic_store(depth, UINT32_MAX - 1);
     assert_ok(mp_rlock_acquire(rlock, 0)); /* the last time */

@@ -18,15 +18,16 @@
 #define DEFAULT_PROCESSES 32768u
 #define MOST_THREADS      65536u
 #define HEAP_STEP         (UINT64_C(1) << 20)
+#define WINDOW            (UINT64_C(2) << 20) /* mapped at once: what one page of page tables covers */
 
 struct mp__arena mp__arena;
 
 static mp_config wanted; /* by mp_configure */
-static atomic_flag founding = ATOMIC_FLAG_INIT;
+static _Atomic bool founding;
 
 static uint64_t round_up(uint64_t value)
 {
-    return (value + mp_os_granularity - 1) / mp_os_granularity * mp_os_granularity;
+    return (value + MP_OS_GRANULARITY - 1) / MP_OS_GRANULARITY * MP_OS_GRANULARITY;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -39,34 +40,39 @@ static uint64_t least(uint64_t a, uint64_t b)
 /* Address space for an arena with so many bytes of heap: the tables need up to a quarter of the whole. */
 static uint64_t size_for(uint64_t heap)
 {
-    return round_up(heap + heap / 3 + heap / 1024 + round_up(sizeof(struct mp__header)) + 8 * mp_os_granularity);
+    return round_up(heap + heap / 3 + heap / 1024 + MP__HEAD_SIZE + 8 * MP_OS_GRANULARITY);
 }
 
-static void region_set(struct mp__header *header, enum mp__region_name name, uint64_t *offset, uint64_t limit)
+/* A table of up to `limit` bytes, and a multiple of the granularity with what lies before it in its granule of the head.
+ * What does not fit there takes its place before `end`. */
+static void table_set(struct mp__header *header, enum mp__region_name name, uint64_t offset, uint64_t limit,
+                      uint64_t *end)
 {
-    header->regions[name].offset = *offset;
-    header->regions[name].limit = limit;
-    *offset += limit;
+    uint64_t before = offset % MP_OS_GRANULARITY, first = MP_OS_GRANULARITY - before;
+    *end -= limit - first;
+    header->regions[name] = (struct mp__region){.offset = offset, .first = first, .rest = *end, .limit = limit};
 }
 
 /* Cut the segment into regions. Each table gets what its limit needs, or a fraction where the whole is small. */
 static void lay_out(struct mp__header *header, uint64_t size, const mp_config *config)
 {
-    /* The process table begins in the header's own granule: one fault maps both. */
-    uint64_t offset = (sizeof *header + MP__PROCESS_STRIDE - 1) / MP__PROCESS_STRIDE * MP__PROCESS_STRIDE;
+    const uint64_t granule = MP_OS_GRANULARITY;
+    uint64_t share = size / 16 > granule ? size / 16 / granule * granule : granule;
+    uint64_t before = (sizeof *header + MP__PROCESS_STRIDE - 1) / MP__PROCESS_STRIDE * MP__PROCESS_STRIDE;
     uint32_t processes = config->max_processes ? config->max_processes : DEFAULT_PROCESSES;
-    uint64_t share =
-        size / 16 > mp_os_granularity ? size / 16 / mp_os_granularity * mp_os_granularity : mp_os_granularity;
-    uint64_t table = least(round_up((uint64_t)(processes + 1) * MP__PROCESS_STRIDE + offset), share);
-    header->max_processes = (uint32_t)least(processes, (table - offset % mp_os_granularity) / MP__PROCESS_STRIDE - 1);
-    region_set(header, MP__REGION_PROCESSES, &offset, table - offset % mp_os_granularity);
-    region_set(header, MP__REGION_THREADS, &offset, least(MOST_THREADS * sizeof(struct mp__thread), share));
-    region_set(header, MP__REGION_CONTROLS, &offset, least(sizeof(struct mp__control) << 24, 2 * share));
-    uint64_t rest = size - offset;
-    uint64_t pages = round_up(rest / MP__PAGE_SIZE * sizeof(struct mp__page));
-    region_set(header, MP__REGION_PAGES, &offset, pages);
+    uint64_t table = least(round_up((uint64_t)(processes + 1) * MP__PROCESS_STRIDE + before), share) - before;
+    uint64_t end = size;
+    header->max_processes = (uint32_t)least(processes, table / MP__PROCESS_STRIDE - 1);
+    table_set(header, MP__REGION_PROCESSES, before, table, &end);
+    table_set(header, MP__REGION_THREADS, granule, least(MOST_THREADS * sizeof(struct mp__thread), share), &end);
+    table_set(header, MP__REGION_CONTROLS, 2 * granule, least(sizeof(struct mp__control) << 24, 2 * share), &end);
+    uint64_t pages = round_up((end - MP__HEAD_SIZE) / MP__PAGE_SIZE * sizeof(struct mp__page));
+    table_set(header, MP__REGION_PAGES, 3 * granule, pages, &end);
     uint64_t heap = config->arena_bytes ? round_up(config->arena_bytes) : DEFAULT_BYTES;
-    region_set(header, MP__REGION_HEAP, &offset, least((size - offset) / MP__PAGE_SIZE * MP__PAGE_SIZE, heap));
+    header->regions[MP__REGION_HEAP] =
+        (struct mp__region){.offset = MP__HEAD_SIZE,
+                            .rest = MP__HEAD_SIZE,
+                            .limit = least((end - MP__HEAD_SIZE) / MP__PAGE_SIZE * MP__PAGE_SIZE, heap)};
 }
 
 /* ---- mapping --------------------------------------------------------------------------------------------------- */
@@ -81,7 +87,14 @@ static void raise_to(_Atomic uint64_t *value, uint64_t to)
 /* So many bytes of a region, and the rest of the granule that they end in. */
 static uint64_t end_of(const struct mp__region *region, uint64_t bytes)
 {
-    return least(region->limit, round_up(region->offset + bytes) - region->offset);
+    uint64_t before = region->offset % MP_OS_GRANULARITY;
+    return least(region->limit, round_up(before + bytes) - before);
+}
+
+/* Where in the arena the byte at `offset` of a region lies. */
+static uint64_t place_of(const struct mp__region *region, uint64_t offset)
+{
+    return offset < region->first ? region->offset + offset : region->rest + (offset - region->first);
 }
 
 /* Map a region up to `end` at least. Two threads may do the same at once: mapping twice changes nothing. */
@@ -91,7 +104,7 @@ static int map_to(struct mp__header *header, enum mp__region_name name, uint64_t
     uint64_t mapped = atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire);
     if (end <= mapped) return 0;
     uint64_t to = end_of(region, end > 2 * mapped ? end : 2 * mapped);
-    int error = mp_os_segment_map(&mp__arena.segment, header, region->offset + mapped, to - mapped);
+    int error = mp_os_segment_map(&mp__arena.segment, header, place_of(region, mapped), to - mapped);
     if (error) return mp__fail_os(error, "the arena could not be mapped further");
     raise_to(&mp__arena.mapped[name], to);
     return 0;
@@ -120,7 +133,7 @@ void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
         if (map_to(header, name, end) < 0) return NULL;
     }
     if (name == MP__REGION_CONTROLS) controls_raise(header);
-    return (char *)header + region->offset + offset;
+    return (char *)header + place_of(region, offset);
 }
 
 static int grow(struct mp__header *header, enum mp__region_name name, uint64_t bytes)
@@ -134,7 +147,7 @@ static int grow(struct mp__header *header, enum mp__region_name name, uint64_t b
     if (map_to(header, name, to) < 0) return MP_ENOMEM;
     /* The heap takes memory for each run of its own, when it is used. */
     if (name != MP__REGION_HEAP &&
-        mp_os_segment_commit(&mp__arena.segment, header, region->offset + committed, to - committed))
+        mp_os_segment_commit(&mp__arena.segment, header, place_of(region, committed), to - committed))
         return MP_ENOMEM;
     atomic_store_explicit(&region->committed, to, memory_order_release); /* L1 */
     return 0;
@@ -147,11 +160,13 @@ int mp__arena_grow(enum mp__region_name name, uint64_t bytes)
 
 /* ---- founding and joining -------------------------------------------------------------------------------------- */
 
-static int map_header(void **base)
+/* The first window: the head, and the beginning of the heap. */
+static int map_head(void **base)
 {
-    int error = mp_os_reserve(&mp__arena.segment, base);
+    uint64_t size = least(mp__arena.segment.size, WINDOW);
+    int error = mp_os_reserve(&mp__arena.segment, WINDOW, base);
     if (error) return mp__fail_os(error, "no address space for the arena (%" PRIu64 " bytes)", mp__arena.segment.size);
-    error = mp_os_segment_map(&mp__arena.segment, *base, 0, round_up(sizeof(struct mp__header)));
+    error = mp_os_segment_map(&mp__arena.segment, *base, 0, size);
     if (error) {
         mp_os_unreserve(*base, mp__arena.segment.size);
         return mp__fail_os(error, "the arena could not be mapped");
@@ -159,12 +174,24 @@ static int map_header(void **base)
     return 0;
 }
 
+/* What of each region lies in the first window. */
+static void count_mapped(const struct mp__header *header)
+{
+    for (int name = 0; name < MP__REGION_COUNT; name++) {
+        const struct mp__region *region = &header->regions[name];
+        raise_to(&mp__arena.mapped[name],
+                 name == MP__REGION_HEAP ? least(WINDOW - MP__HEAD_SIZE, region->limit) : region->first);
+    }
+}
+
 /* From here on this process has a family. */
 static void publish(struct mp__header *header)
 {
+    const struct mp__region *controls = &header->regions[MP__REGION_CONTROLS];
     atomic_store_explicit(&mp__arena.handle_tag, (uint64_t)header->tag << 24, memory_order_relaxed);
-    raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], end_of(&header->regions[MP__REGION_PROCESSES], 1));
-    mp__arena.controls = (struct mp__control *)((char *)header + header->regions[MP__REGION_CONTROLS].offset);
+    count_mapped(header);
+    mp__arena.controls = (char *)header + controls->offset;
+    mp__arena.controls_rest = (char *)header + controls->rest - controls->first;
     atomic_store_explicit(&mp__arena.header, header, memory_order_release); /* A1 */
 }
 
@@ -182,18 +209,14 @@ static int fill(struct mp__header *header, uint64_t size)
     header->size = size;
     header->spin_ns = wanted.spin_ns;
     lay_out(header, size, &wanted);
-    uint64_t first = end_of(&header->regions[MP__REGION_PROCESSES], 1); /* there with the header */
-    raise_to(&mp__arena.mapped[MP__REGION_PROCESSES], first);
-    atomic_store_explicit(&header->regions[MP__REGION_PROCESSES].committed, first, memory_order_relaxed);
+    for (int name = 0; name < MP__REGION_COUNT; name++)
+        atomic_store_explicit(&header->regions[name].committed, header->regions[name].first, memory_order_relaxed);
     header->controls_top = header->processes_top = 1;
     error = mp_os_guard_init(header->guard);
     for (int i = 0; !error && i < MP__PARK_BUCKETS; i++)
         if (!mp_os_word_sleeps()) error = mp_os_guard_init(header->buckets[i].guard);
     if (error) return mp__fail_os(error, "no lock for the arena");
     atomic_store_explicit(&header->log_level, mp__log_level_early(), memory_order_relaxed);
-    for (int name = 0; name < MP__REGION_COUNT; name++)
-        if (name != MP__REGION_HEAP && grow(header, (enum mp__region_name)name, 1) < 0)
-            return mp__fail(MP_ENOMEM, "no memory for the tables of the arena");
     return 0;
 }
 
@@ -205,10 +228,9 @@ static int found(void)
         return mp__fail_os(error, "no shared memory for an arena of %" PRIu64 " bytes; mp_configure() sets its size",
                            size);
     void *base;
-    int result = map_header(&base);
+    int result = map_head(&base);
     if (result == 0) {
-        uint64_t bytes = round_up(sizeof(struct mp__header));
-        error = mp_os_segment_commit(&mp__arena.segment, base, 0, bytes);
+        error = mp_os_segment_commit(&mp__arena.segment, base, 0, MP__HEAD_SIZE);
         result = error ? mp__fail_os(error, "no memory for an arena") : fill(base, size);
         if (result < 0) mp_os_unreserve(base, size);
     }
@@ -223,12 +245,12 @@ static int found(void)
 
 static void founding_lock(void)
 {
-    while (atomic_flag_test_and_set_explicit(&founding, memory_order_acquire)) mp_os_yield();
+    while (atomic_exchange_explicit(&founding, true, memory_order_acquire)) mp_os_yield();
 }
 
 static void founding_unlock(void)
 {
-    atomic_flag_clear_explicit(&founding, memory_order_release);
+    atomic_store_explicit(&founding, false, memory_order_release);
 }
 
 int mp__arena_join(void)
@@ -243,7 +265,7 @@ int mp__arena_join(void)
 
 void mp__arena_forked(void)
 {
-    founding_unlock();
+    if (atomic_load_explicit(&founding, memory_order_relaxed)) founding_unlock();
     if (!mp__header()) memset((void *)&mp__arena.mapped, 0, sizeof mp__arena.mapped);
 }
 
@@ -253,7 +275,7 @@ int mp__arena_adopt(intptr_t handle, uint64_t nonce)
     if (error) return mp__fail_os(error, "the arena of the parent was not handed over");
     int result = mp__family_prepare();
     void *base = NULL;
-    if (result == 0) result = map_header(&base);
+    if (result == 0) result = map_head(&base);
     if (result < 0) return result;
     const struct mp__header *header = base;
     if (header->magic != MP__MAGIC || header->version != MP__LAYOUT_VERSION || header->header_size != sizeof *header ||

@@ -14,7 +14,7 @@ struct mp__arena {
     _Atomic(struct mp__header *) header; /* the base, too; NULL: this process has no family yet */
     _Atomic uint64_t handle_tag;         /* as it stands in handles: bits 24 to 31 */
     _Atomic uint32_t controls_mapped;    /* number; grows only */
-    struct mp__control *controls;
+    char *controls, *controls_rest;      /* where control 0 lies, or would: of those in the head, and of the others */
     _Atomic uint64_t mapped[MP__REGION_COUNT]; /* bytes */
     mp_os_segment segment;
 };

@@ -19,6 +19,15 @@ static inline uint32_t mp__generation_of(uint64_t id_or_state)
     return (uint32_t)(id_or_state >> 32);
 }
 
+#define MP__HEAD_CONTROLS (MP_OS_GRANULARITY / sizeof(struct mp__control))
+
+/* Where a control block lies, if it is one of the `controls_mapped`. */
+static inline struct mp__control *mp__control_at(uint64_t index)
+{
+    char *first = index < MP__HEAD_CONTROLS ? mp__arena.controls : mp__arena.controls_rest;
+    return (struct mp__control *)(void *)(first + index * sizeof(struct mp__control));
+}
+
 /* The control block that an id names if it is of that type; mapped if need be. NULL if it is not; no error text is set.
  * It may be destroyed the moment after: whoever changes its state does so by compare-and-swap with the id's generation,
  * whoever reads from it looks at the generation again afterwards (mp__control_alive). */
@@ -36,7 +45,7 @@ static inline struct mp__control *mp__control_near(uint64_t id, enum mp__type ty
     uint32_t mapped = atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire); /* A1 */
     uint32_t index = (uint32_t)id - (uint32_t)mp__handle_tag(); /* another tag makes it large */
     if (index >= mapped || !(mp__generation_of(id) & 1)) return NULL;
-    struct mp__control *control = &mp__arena.controls[index];
+    struct mp__control *control = mp__control_at(index);
     return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
 }
 
@@ -47,7 +56,7 @@ static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type
     if (index >= atomic_load_explicit(&mp__arena.controls_mapped, memory_order_acquire) || /* A1 */
         (id & MP__TAG_MASK) != mp__handle_tag())
         return mp__control_find(id, type);
-    struct mp__control *control = &mp__arena.controls[index];
+    struct mp__control *control = mp__control_at(index);
     /* C1 acquire: everything that creation wrote is visible. An id with an even generation names nothing. */
     uint64_t state = atomic_load_explicit(&control->state, memory_order_acquire);
     if (mp__generation_of(state) != mp__generation_of(id) || !(mp__generation_of(id) & 1)) return NULL;

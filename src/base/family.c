@@ -118,8 +118,10 @@ struct mp__process *mp__process_at(uint32_t slot)
 
 uint32_t mp__process_slot(const struct mp__process *record)
 {
-    const char *table = (const char *)mp__header() + mp__header()->regions[MP__REGION_PROCESSES].offset;
-    return (uint32_t)(((const char *)record - table) / MP__PROCESS_STRIDE);
+    const struct mp__region *table = &mp__header()->regions[MP__REGION_PROCESSES];
+    uint64_t place = (uint64_t)((const char *)record - (const char *)mp__header());
+    uint64_t offset = place < MP_OS_GRANULARITY ? place - table->offset : place - table->rest + table->first;
+    return (uint32_t)(offset / MP__PROCESS_STRIDE);
 }
 
 void mp__process_born(struct mp__process *record, const mp_os_process *process)
@@ -188,19 +190,35 @@ void mp__process_repair(void)
     }
 }
 
-/* "Process-1", in a child of it "Process-1:1", as Python does. */
+static size_t append(char *text, size_t at, size_t most, const char *what)
+{
+    for (; most > 0 && *what; most--) text[at++] = *what++;
+    return at;
+}
+
+static void append_number(char *text, size_t at, uint32_t number)
+{
+    char digits[12];
+    size_t from = sizeof digits - 1;
+    digits[from] = '\0';
+    do digits[--from] = (char)('0' + number % 10);
+    while (number /= 10);
+    (void)append(text, at, sizeof digits, digits + from);
+}
+
+/* "Process-1", in a child of it "Process-1:1", as Python does. Without snprintf: its stack would be one more page that is
+ * shared with a child that was forked before. The record is all zero. */
 static void name_fill(struct mp__process *record, const char *name)
 {
     struct mp__process *parent = atomic_load_explicit(&self_record, memory_order_relaxed);
     if (parent) {
         uint32_t number = atomic_fetch_add_explicit(&parent->children, 1, memory_order_relaxed) + 1;
-        (void)snprintf(record->identity, sizeof record->identity, "%.80s%s%" PRIu32, parent->identity,
-                       parent->identity[0] ? ":" : "", number);
+        size_t length = append(record->identity, 0, MP__IDENTITY_SIZE - 16, parent->identity);
+        if (length) record->identity[length++] = ':';
+        append_number(record->identity, length, number);
     }
-    if (name)
-        (void)snprintf(record->name, sizeof record->name, "%s", name);
-    else
-        (void)snprintf(record->name, sizeof record->name, "Process-%s", record->identity);
+    size_t length = name ? 0 : append(record->name, 0, 8, "Process-");
+    (void)append(record->name, length, sizeof record->name - 1 - length, name ? name : record->identity);
 }
 
 static void control_fill(struct mp__control *control, const void *slot)

@@ -471,7 +471,7 @@ void mp__heap_count(uint64_t *bytes, uint64_t *blocks, uint64_t *reserved)
     mp__arena_lock();
     *bytes = heap()->bytes_used;
     *blocks = heap()->blocks;
-    *reserved = header->regions[0].offset + heap()->backed_pages * MP__PAGE_SIZE;
+    *reserved = header->regions[MP__REGION_PROCESSES].offset + heap()->backed_pages * MP__PAGE_SIZE;
     for (int i = 0; i < MP__REGION_HEAP; i++)
         *reserved += atomic_load_explicit(&header->regions[i].committed, memory_order_relaxed);
     mp__arena_unlock();

@@ -4,13 +4,17 @@
  * own; nothing in them is a pointer.
  *
  *     offset 0                                                                                    header->size
- *     +--------+-----------+---------+----------+-------+------------------------------------------------+
- *     | header | processes | threads | controls | pages | heap: 64 KiB pages                             |
- *     +--------+-----------+---------+----------+-------+------------------------------------------------+
- *               \_________ five regions, each filled from its front; `committed` says how far _________/
+ *     +--------+-----------+---------+----------+-------+--------------------+-----------+-  -+-------+
+ *     | header | processes | threads | controls | pages | heap: 64 KiB pages | processes | .. | pages |
+ *     +--------+-----------+---------+----------+-------+--------------------+-----------+-  -+-------+
+ *     \__ the head: the first items of four tables ____/                      \_____ their rests ____/
  *
- * Memory below `committed` is there, in every process that has mapped it. Each process maps a region as far as it has
- * had to look (mp__arena_at), in steps that double, and never unmaps.
+ * Most processes have all that they need in the head and in the first pages of the heap, which is one window into the
+ * segment: each more has to be copied at a fork, and undone at an exit, with page tables of its own.
+ *
+ * The tables and the heap are five regions, each filled from its front; `committed` says how far. Memory below that is
+ * there, in every process that has mapped it. Each process maps a region as far as it has had to look (mp__arena_at), in
+ * steps that double, and never unmaps.
  *
  * Fields are fixed-width and naturally aligned, 64-bit ones by force: 32-bit compilers align them to 4.
  */
@@ -23,6 +27,7 @@
 
 #define MP__MAGIC          UINT64_C(0x3130616e6572616d) /* "marena01" */
 #define MP__LAYOUT_VERSION 1
+#define MP__HEAD_SIZE      (4 * MP_OS_GRANULARITY) /* header and processes, threads, controls, pages: one granule each */
 
 enum mp__region_name {
     MP__REGION_PROCESSES,
@@ -34,9 +39,9 @@ enum mp__region_name {
 };
 
 struct mp__region {
-    alignas(8) uint64_t offset;            /* constant */
-    alignas(8) uint64_t limit;             /* bytes; constant */
-    alignas(8) _Atomic uint64_t committed; /* bytes; grows only; written under the arena's lock.
+    alignas(8) uint64_t offset, first, rest; /* so many bytes lie at `offset`, those behind at `rest`; constant */
+    alignas(8) uint64_t limit;               /* bytes; constant */
+    alignas(8) _Atomic uint64_t committed;   /* bytes; grows only; written under the arena's lock.
                                             * L1: stored with release after the commit; read with acquire by who maps */
 };
 

@@ -86,7 +86,6 @@ typedef struct mp_os_segment {
     intptr_t handle;      /* descriptor or HANDLE; the number is the same in a child that was given it */
     uint64_t identity[2]; /* to notice that the program has closed it and the number means something else now */
     uint64_t size;
-    void *anchor; /* the port's own */
 } mp_os_segment;
 
 /* Create one of `*size` bytes, or fewer where limits or the system say so, but at least `least`; *size tells. No memory
@@ -97,11 +96,13 @@ int mp_os_segment_adopt(mp_os_segment *segment, intptr_t handle);
 /* 0 while the handle is still the segment's; an error if the program has closed it. */
 int mp_os_segment_check(const mp_os_segment *segment);
 void mp_os_segment_close(mp_os_segment *segment);
-/* Reserve address space for a whole segment, nothing accessible in it. */
-int mp_os_reserve(const mp_os_segment *segment, void **base);
+/* Reserve address space for a whole segment, nothing accessible in it. Its first `head` bytes are what every process
+ * uses: they may be placed so that the rest costs a process that does not use it as little as possible. */
+int mp_os_reserve(const mp_os_segment *segment, uint64_t head, void **base);
 void mp_os_unreserve(void *base, uint64_t size);
-/* The unit of the offsets and sizes of the four below. A power of 2, the same on all machines of one system. */
-extern const uint64_t mp_os_granularity;
+/* The unit of the offsets and sizes of the four below: where views may begin on Windows, and the largest page of any
+ * processor that Linux runs on. */
+#define MP_OS_GRANULARITY UINT64_C(65536)
 /* Make a part of the segment accessible at base + offset. What is accessible already stays so, undisturbed for threads
  * that use it. */
 int mp_os_segment_map(const mp_os_segment *segment, void *base, uint64_t offset, uint64_t size);

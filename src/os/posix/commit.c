@@ -122,7 +122,7 @@ int mp_os_segment_commit(const mp_os_segment *segment, void *base, uint64_t offs
         if (error == EINTR) {
             /* The kernel has undone the piece. Smaller ones get through between the signals. */
             error = 0;
-            if (piece > mp_os_granularity) piece /= 2;
+            if (piece > MP_OS_GRANULARITY) piece /= 2;
         }
     }
     if (error != 0 && fresh) mp_os_segment_discard(segment, base, offset, size);

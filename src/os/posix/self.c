@@ -155,7 +155,7 @@ static void finish_with_code(int code, void *unused)
 
 int mp_os_on_exit(void (*finish)(int code))
 {
-    finish_once = finish;
+    if (finish_once != finish) finish_once = finish; /* a new copy has one page less of its own */
     return on_exit(finish_with_code, NULL) == 0 ? 0 : ENOMEM;
 }
 #else
@@ -221,13 +221,8 @@ static void stdin_forget(void)
 int mp_os_stdin_null(void)
 {
     const char path[] = "/dev/null"; /* on the stack: a constant would be one more page for a new copy to map */
-    int null = open(path, O_RDONLY);
-    if (null < 0) return errno;
-    if (null != STDIN_FILENO) {
-        int error = dup2(null, STDIN_FILENO) < 0 ? errno : 0;
-        close(null);
-        if (error) return error;
-    }
+    close(STDIN_FILENO);
+    int null = open(path, O_RDONLY); /* takes the lowest number there is: no other thread is in a new copy */
     stdin_forget();
-    return 0;
+    return null >= 0 ? 0 : errno;
 }

@@ -8,7 +8,6 @@
 #include "os/win32/win32.h"
 #include <winternl.h>
 
-const uint64_t mp_os_granularity = 65536; /* where views may begin */
 
 #define MIB     (UINT64_C(1) << 20)
 #define LARGEST (UINT64_C(64) << 30)
@@ -19,7 +18,7 @@ static uint64_t largest(void)
 {
     MEMORYSTATUSEX status = {.dwLength = sizeof status};
     if (!GlobalMemoryStatusEx(&status) || status.ullTotalPageFile >= LARGEST / 2) return LARGEST;
-    return (2 * status.ullTotalPageFile + mp_os_granularity - 1) & ~(mp_os_granularity - 1);
+    return (2 * status.ullTotalPageFile + MP_OS_GRANULARITY - 1) & ~(MP_OS_GRANULARITY - 1);
 }
 
 /* A section that can be mapped here, or NULL. */
@@ -46,7 +45,7 @@ int mp_os_segment_create(mp_os_segment *segment, uint64_t *size, uint64_t least)
     if (wanted > *size) wanted = *size;
     if (wanted < least) wanted = least;
     while (!(section = create(wanted)) && wanted > least) {
-        wanted = wanted / 2 & ~(mp_os_granularity - 1);
+        wanted = wanted / 2 & ~(MP_OS_GRANULARITY - 1);
         if (wanted < least) wanted = least;
     }
     if (!section) return mp_os__error();
@@ -99,8 +98,9 @@ void mp_os_segment_close(mp_os_segment *segment)
     segment->handle = MP_OS_NO_HANDLE;
 }
 
-int mp_os_reserve(const mp_os_segment *segment, void **base)
+int mp_os_reserve(const mp_os_segment *segment, uint64_t head, void **base)
 {
+    (void)head;
     void *view = MapViewOfFile((HANDLE)segment->handle, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
     if (!view) return mp_os__error();
     *base = view;
