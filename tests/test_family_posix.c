@@ -714,6 +714,105 @@ static void server_killed_by_its_children(void **state)
     assert_ends(start(start_two, NULL, 0), 0);
 }
 
+/* The process that a server has forked last; 0 if it has none, -1 if the system does not tell. */
+static pid_t youngest_child_of(pid_t server)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)server, (long)server);
+    FILE *file = fopen(path, "re");
+    if (!file) return -1;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    while (length > 0 && text[length - 1] == ' ') length--;
+    text[length] = '\0';
+    const char *last = strrchr(text, ' ');
+    return (pid_t)strtol(last ? last : text, NULL, 10);
+}
+
+struct killer {
+    pid_t server;
+    _Atomic bool end;
+    int kills;
+};
+
+/* At moments that differ: every instruction between a fork and the target shall have its turn. */
+static void *kill_the_youngest(void *args)
+{
+    struct killer *killer = args;
+    for (uint32_t random = 1; !atomic_load(&killer->end); random = random * 1664525 + 1013904223) {
+        struct timespec now, until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += (long)(random >> 8) % 600000 * (random >> 28 ? 1 : 30);
+        do clock_gettime(CLOCK_MONOTONIC, &now);
+        while (now.tv_sec == until.tv_sec && now.tv_nsec < until.tv_nsec);
+        pid_t child = youngest_child_of(killer->server);
+        if (child > 0 && kill(child, SIGKILL) == 0) killer->kills++;
+    }
+    return NULL;
+}
+
+static int count_one(void *args)
+{
+    atomic_fetch_add(&MP_VALUE(struct board, *(const mp_value *)args)->count, 1);
+    return 70001;
+}
+
+/* Whoever of a server's children is killed, also before it is one of the family: a start is a start, whose process may
+ * have been killed, and nothing is lost or done twice. */
+static void server_loses_children(void **state)
+{
+    enum {
+        STARTS = 1500
+    };
+    struct support_counts before, after;
+    struct killer killer = {.end = false};
+    pthread_t thread;
+    int lived = 0;
+    (void)state;
+    if (not_forkserver()) skip();
+    killer.server = server_of_now();
+    if (youngest_child_of(killer.server) < 0) skip();
+    struct board *board;
+    mp_value value = board_create(&board);
+    support_count(&before);
+    assert_int_equal(pthread_create(&thread, NULL, kill_the_youngest, &killer), 0);
+    for (int i = 0; i < STARTS; i++) {
+        int counted = atomic_load(&board->count), code = support_end(start(count_one, &value, sizeof value));
+        int more = atomic_load(&board->count) - counted;
+        assert_true(code == 70001 ? more == 1 : code == -9 && (more == 0 || more == 1));
+        lived += code == 70001;
+    }
+    atomic_store(&killer.end, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(killer.kills > 0 && lived > 0);
+    assert_int_equal(server_of_now(), killer.server);
+    support_count(&after);
+    assert_true(support_balanced(&before, &after));
+    board_destroy(value);
+}
+
+#if TEST_NAME_SPACES
+static int in_this_uts(void *args)
+{
+    char text[64] = "";
+    REQUIRE(readlink("/proc/self/ns/uts", text, sizeof text - 1) > 0);
+    return strcmp(text, args) == 0 ? 26 : 27;
+}
+
+/* A child is where its parent is, although the server is not. */
+static void other_name_spaces(void **state)
+{
+    char here[64] = "";
+    (void)state;
+    if (not_forkserver()) skip();
+    pid_t server = server_of_now();
+    if (unshare(CLONE_NEWUTS) != 0) skip();
+    assert_true(readlink("/proc/self/ns/uts", here, sizeof here - 1) > 0);
+    for (int i = 0; i < 3; i++) assert_ends(start(in_this_uts, here, sizeof here), 26);
+    assert_int_not_equal(server_of_now(), server);
+}
+#endif
+
 static int fail_to_begin(void)
 {
     return 1;
@@ -867,6 +966,10 @@ static const struct test_case cases[] = {
     CASE(server_killed),
     CASE(server_killed_again_and_again),
     CASE(server_killed_by_its_children),
+    CASE(server_loses_children),
+#if TEST_NAME_SPACES
+    CASE(other_name_spaces),
+#endif
     CASE(preload),
     CASE_CLEAN(parent_with_threads),
 };

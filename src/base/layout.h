@@ -127,12 +127,12 @@ static inline int mp__ending_code(uint64_t ending)
     return (int)(int32_t)(uint32_t)(ending >> 32);
 }
 
-/* A request to a fork server: who gets from NEW or WAITED to another state first has decided. */
+/* A request to a fork server: who gets from NEW or WAITED to FORKED or VOID first has decided. */
 enum mp__process_started {
-    MP__START_NEW,
-    MP__START_WAITED, /* the parent sleeps */
+    MP__START_NEW,    /* the parent still looks whether the server is fit for it: the new process waits for that */
+    MP__START_WAITED, /* it is, and the parent sleeps */
     MP__START_FORKED, /* by the server, or by the new process itself */
-    MP__START_VOID    /* by the parent, who believes the server dead: a process that comes all the same ends at once */
+    MP__START_VOID /* by the parent, to whom the server is not fit, or dead: a process that comes all the same ends */
 };
 
 enum mp__process_flag {

@@ -38,6 +38,8 @@ int64_t mp_os_now(void);
 void mp_os_sleep(int64_t nanoseconds);
 /* Let another thread run, if one waits for this CPU. */
 void mp_os_yield(void);
+/* From now on whoever runs on a CPU stays there when this process is woken, as in batch processing; or no more. */
+void mp_os_step_back(bool back);
 /* CPUs this process may use: affinity and cgroup quota; at least 1. */
 int mp_os_cpu_count(void);
 /* Bytes that could be allocated now without driving the machine, or this process's cgroup, out of memory. UINT64_MAX
@@ -182,8 +184,8 @@ typedef struct mp_os_launch {
 int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const char **what);
 /* 0 if a program of that path could be started. */
 int mp_os_executable_check(const char *path);
-/* 0 if each of them is an open descriptor. */
-int mp_os_keep_check(const mp_fd *keep, size_t count);
+/* 0 if each of them is an open descriptor; or *which is not. */
+int mp_os_keep_check(const mp_fd *keep, size_t count, size_t *which);
 
 /* Whether others than its parent can see that a process has ended before the parent has reaped it. */
 bool mp_os_end_is_visible(void);
@@ -214,10 +216,12 @@ int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2
 int mp_os_channel_check(intptr_t client, const uint64_t identity[2]);
 /* mp_os_egone if nobody reads at the other end any more; another error if that can not be told. */
 int mp_os_channel_alive(intptr_t client);
-int mp_os_channel_adopt(intptr_t client, uint64_t identity[2]);
+int mp_os_channel_adopt(intptr_t client);
 void mp_os_channel_close(intptr_t end);
-/* A digest of what would make a server unfit for this process: credentials, no_new_privs, seccomp, namespaces. */
+/* Digests of what would make a server unfit for this process: credentials, no_new_privs, seccomp; and the namespaces, which
+ * cost ten times as much. */
 uint64_t mp_os_privileges(void);
+uint64_t mp_os_name_spaces(void);
 
 /* Everything that is bytes of what a child of this process would inherit: environment with launch->environment applied,
  * umask, signal mask, limits. Written to `buffer` as far as it fits; the size of all of it is returned, 0 if there was
@@ -228,10 +232,20 @@ size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *lau
 int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what);
 /* The descriptors that came with a request. There is one at a time, to be applied or dropped before the next. */
 typedef struct mp_os_baggage mp_os_baggage;
-/* Receive one. Waits; meanwhile calls ended(pid, code) for each child of this process that has ended, and reaps it.
- * mp_os_egone: no client is left. */
-int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage,
-                          void (*ended)(int64_t pid, int code));
+/* Wait until there is a request; or, with a line, until nobody is at its other end. Meanwhile ended(pid, code) is called
+ * for each child of this process that has ended, and it is reaped. mp_os_egone: no client is left. */
+int mp_os_channel_await(intptr_t server, intptr_t line, void (*ended)(int64_t pid, int code));
+/* Wait for a request, and tell whose it is, but leave it there. mp_os_egone: no client is left, or nobody is at the
+ * line's other end. */
+int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag);
+/* Take a request. Never waits; *tag is 0 if there is none, and else also told with an error. mp_os_egone as above. */
+int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage);
+/* A line from a copy of this process to this one: the copy says a number or nothing, and closes its end (and from the
+ * beginning the other's), by mp_os_channel_close. */
+int mp_os_line_create(intptr_t *here, intptr_t *there);
+bool mp_os_line_say(intptr_t there, uint64_t number);
+/* 0: nothing was said. */
+uint64_t mp_os_line_said(intptr_t here);
 /* Become as if the client had forked: take over the baggage and what mp_os_setting_pack wrote, close every other
  * descriptor but the segment's and the channel's client end. stdin is null. */
 int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size, const mp_os_segment *segment,
@@ -243,6 +257,8 @@ void mp_os_close_all(const mp_os_segment *segment);
  * far as it may. How many processes there may be the client says: before the fork that becomes the server's limit. */
 void mp_os_setting_lift_limits(void);
 void mp_os_setting_limit_processes(const void *packed, size_t size);
+/* Whether that is this process's limit already. */
+bool mp_os_setting_limits_alike(const void *packed, size_t size);
 
 /* ---- functions across exec ------------------------------------------------------------------------------------- */
 
@@ -261,6 +277,8 @@ typedef struct mp_os_module {
 int mp_os_module_of(const void *address, mp_os_module *module);
 /* Whether the module's file is still the build that is loaded: 0, mp_os_egone if it is another one or missing. */
 int mp_os_module_fresh(const mp_os_module *module);
+/* Have a function of the program found faster by copies of this process, which has no other thread. */
+void mp_os_module_remember(const mp_os_module *module);
 /* The reverse, in another process: load it if need be. mp_os_egone: it is another build. *what as in launch. */
 int mp_os_module_resolve(const mp_os_module *module, void **address, const char **what);
 

@@ -24,7 +24,7 @@ static struct {
     uint64_t id;
     enum mp__child_kind kind;
 } self;
-static bool watched;
+static bool watched, prepared;
 
 static bool is_self(void)
 {
@@ -82,6 +82,13 @@ void mp__child_watch_exit(void)
     (void)mp_os_on_exit(at_exit);
 }
 
+void mp__child_get_ready(void)
+{
+    watched = false;
+    mp__child_watch_exit();
+    prepared = true;
+}
+
 static _Noreturn void finish(int code)
 {
     if (self.kind != MP__CHILD_PROGRAM) leave(code);
@@ -101,9 +108,9 @@ static void begin(struct mp__process *record, uint64_t id, enum mp__child_kind k
 {
     self.id = id;
     self.kind = kind;
-    watched = false;
     mp__process_enter(record, id);
-    mp__child_watch_exit();
+    if (!prepared) mp__child_get_ready();
+    prepared = false;
 }
 
 /* Memory of its own for the arguments, aligned for any type. */

@@ -16,6 +16,8 @@ enum mp__child_kind {
     MP__CHILD_PROGRAM /* by exit: a program of its own */
 };
 
+/* For a copy that is to be a child later: do already what needs no knowledge of which. */
+void mp__child_get_ready(void);
 /* Be the process `id`: run the target on a copy of the arguments, and end. */
 _Noreturn void mp__child_run(struct mp__process *record, uint64_t id, enum mp__child_kind kind, mp_target target,
                              const void *args, size_t args_size);

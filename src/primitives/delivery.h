@@ -13,9 +13,10 @@ struct mp__delivery {
     uint64_t args_size, setting_size;
     uint64_t args_offset, setting_offset; /* from the beginning of this */
     uint64_t total;
-    int64_t channel;     /* the number that the way to the fork server has; MP_OS_NO_HANDLE: none */
-    uint64_t privileges; /* that the server was launched with */
-    mp_os_module target; /* last, and cut off behind its path */
+    int64_t channel; /* the number that the way to the fork server has; MP_OS_NO_HANDLE: none */
+    uint64_t channel_identity[2];
+    uint64_t privileges, name_spaces; /* that the server was launched with */
+    mp_os_module target;              /* last, and cut off behind its path */
 };
 
 /* Make one for a process that is about to be started; its record keeps it. setting of that size is left to be written:

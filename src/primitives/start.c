@@ -39,8 +39,9 @@ static int check_place(const mp_process_options *options)
     int error = options->working_directory ? mp_os_directory_check(options->working_directory) : 0;
     if (error) return mp__fail_os(error, "mp_process_start: working directory %.300s", options->working_directory);
     if (options->keep_count && !options->keep) return mp__fail(MP_EINVAL, "mp_process_start: options.keep is NULL");
-    if (mp_os_keep_check(options->keep, options->keep_count))
-        return mp__fail(MP_EINVAL, "mp_process_start: one of options.keep is not open");
+    size_t which = 0;
+    if (mp_os_keep_check(options->keep, options->keep_count, &which))
+        return mp__fail(MP_EINVAL, "mp_process_start: options.keep[%zu] is not open", which);
     return 0;
 }
 

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * start_forkserver.c - the fork server, its clients' side and its own.
+ * start_forkserver.c - the clients' side of the fork server (server.c).
  *
- * The server is this program, launched anew and kept small. A client writes target, arguments and its setting into the
- * arena and sends the child's id, with the descriptors that the child shall inherit. The server forks; the child tells
- * the family itself when it has ended, or the server does, which reaps it. All processes of a family that descend from
- * who launched a server use it: its channel goes with every start. When the last of them is gone the server ends.
+ * A client writes target, arguments and its setting into the arena and sends the child's id, with the descriptors that
+ * the child shall inherit. All processes of a family that descend from who launched a server use it: its channel goes
+ * with every start.
  *
  * A request is answered in the child's record:
  *
- *     started   NEW or WAITED -> FORKED    by the child, once it has become what the client asked for; or by the server,
- *                                          if it could not fork: `ending` says FAILED then, and there is no pid
- *               NEW or WAITED -> VOID      by the client, who has seen that the server is dead, and asks another one,
- *                                          for another record: should a child have come of it yet, it ends at once
+ *     started   NEW -> WAITED              by the client: the server is fit for it
+ *               WAITED -> FORKED           by the child, once it has become what the client asked for
+ *               NEW or WAITED -> FORKED    by the server, if it could not fork: `ending` says FAILED then, and there is
+ *                                          no pid; or if the child was killed before
+ *               NEW or WAITED -> VOID      by the client, to whom the server is not fit, or who has seen that it is dead,
+ *                                          and asks another one, for another record: should a child have come of it yet,
+ *                                          it ends at once
  */
 #include "base/arena.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/park.h"
-#include "primitives/child.h"
 #include "primitives/children.h"
 #include "primitives/config.h"
 #include "primitives/delivery.h"
@@ -38,8 +39,8 @@ static struct mp__local_lock guard;
 static struct {
     intptr_t channel; /* MP_OS_NO_HANDLE: none */
     uint64_t identity[2];
-    uint64_t privileges; /* of who launched it */
-    uint64_t generation; /* of preload and executable */
+    uint64_t privileges, name_spaces; /* of who launched it */
+    uint64_t generation;              /* of preload and executable */
 } server = {.channel = MP_OS_NO_HANDLE};
 
 static int (*preload)(void);
@@ -124,13 +125,14 @@ static int launch_server(uint64_t privileges, uint64_t generation)
     server.channel = channel;
     memcpy(server.identity, identity, sizeof identity);
     server.privileges = privileges;
+    server.name_spaces = mp_os_name_spaces();
     server.generation = generation;
     mp__log(MP_LOG_INFO, "fork server launched");
     return 0;
 }
 
-/* A channel to a server that is fit for this process's children. */
-static int ensure_server(intptr_t *channel)
+/* A channel to a server that is fit for this process's children, unless this has changed its namespaces. */
+static int ensure_server(intptr_t *channel, uint64_t *name_spaces)
 {
     uint64_t privileges = mp_os_privileges();
     int result = 0;
@@ -144,6 +146,7 @@ static int ensure_server(intptr_t *channel)
     }
     if (server.channel == MP_OS_NO_HANDLE) result = launch_server(privileges, generation);
     *channel = server.channel;
+    *name_spaces = server.name_spaces;
     mp__local_release(&guard);
     return result;
 }
@@ -160,15 +163,19 @@ intptr_t mp__server_channel(void)
 void mp__server_hand_on(struct mp__delivery *delivery, intptr_t channel)
 {
     delivery->channel = channel;
+    memcpy(delivery->channel_identity, server.identity, sizeof server.identity);
     delivery->privileges = server.privileges;
+    delivery->name_spaces = server.name_spaces;
 }
 
 void mp__server_inherit(const struct mp__delivery *delivery)
 {
     intptr_t channel = (intptr_t)delivery->channel;
-    if (channel == MP_OS_NO_HANDLE || mp_os_channel_adopt(channel, server.identity)) return;
+    if (channel == MP_OS_NO_HANDLE || mp_os_channel_adopt(channel)) return;
     server.channel = channel;
+    memcpy(server.identity, delivery->channel_identity, sizeof server.identity);
     server.privileges = delivery->privileges;
+    server.name_spaces = delivery->name_spaces;
     server.generation = atomic_load_explicit(&wanted_generation, memory_order_relaxed);
 }
 
@@ -178,6 +185,25 @@ void mp__server_forked(void)
 }
 
 /* ---- the client: a request ------------------------------------------------------------------------------------- */
+
+/* Nothing shall come of a request. False: it has been decided on already. */
+static bool withdraw(struct mp__process *record, uint32_t started)
+{
+    return atomic_compare_exchange_strong_explicit(&record->started, &started, MP__START_VOID, memory_order_acquire,
+                                                   memory_order_acquire);
+}
+
+/* Whether the server that was asked lives in this thread's namespaces. To find out takes as long as the new process needs
+ * to be ready, which runs nothing before it is allowed to: by NEW becoming WAITED. */
+static bool same_name_spaces(intptr_t channel, uint64_t name_spaces)
+{
+    if (mp_os_name_spaces() == name_spaces) return true;
+    mp__log(MP_LOG_WARNING, "the fork server lives in other namespaces: another one");
+    mp__local_acquire(&guard);
+    if (server.channel == channel) forget_server();
+    mp__local_release(&guard);
+    return false;
+}
 
 /* 0: forked. MP_EPEERDEAD: the server is dead, and nothing will come of it. Else why it could not be. */
 static int await_fork(struct mp__process *record, uint64_t id, intptr_t channel)
@@ -191,10 +217,7 @@ static int await_fork(struct mp__process *record, uint64_t id, intptr_t channel)
             continue;
         int slept = mp__park_sleep(&record->started, MP__START_WAITED, mp_os_now() + SLICE);
         if (slept != MP_ETIMEDOUT || mp_os_channel_alive(channel) != mp_os_egone) continue;
-        started = MP__START_WAITED;
-        if (atomic_compare_exchange_strong_explicit(&record->started, &started, MP__START_VOID, memory_order_acquire,
-                                                    memory_order_acquire))
-            return MP_EPEERDEAD;
+        if (withdraw(record, MP__START_WAITED)) return MP_EPEERDEAD;
     }
     uint64_t ending = mp__process_ending(record, id);
     bool failed = ending & MP__FAILED && !atomic_load_explicit(&record->pid, memory_order_acquire);
@@ -227,7 +250,8 @@ static int deliver(struct mp__start *start)
 static int request(struct mp__start *start)
 {
     intptr_t channel;
-    int result = ensure_server(&channel);
+    uint64_t name_spaces;
+    int result = ensure_server(&channel, &name_spaces);
     if (result < 0) return result;
     start->launch.channel = channel;
     result = deliver(start);
@@ -236,6 +260,7 @@ static int request(struct mp__start *start)
     int error = mp_os_channel_send(channel, start->id, &start->launch, &what);
     if (error == mp_os_egone) return MP_EPEERDEAD;
     if (error) return mp__fail_os(error, "mp_process_start: %s", what);
+    if (!same_name_spaces(channel, name_spaces) && withdraw(start->record, MP__START_NEW)) return MP_EPEERDEAD;
     result = await_fork(start->record, start->id, channel);
     if (result == MP_EINIT)
         return mp__fail(result, "mp_process_start: the preload function of the fork server did not return 0");
@@ -291,142 +316,4 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
                                .child = false};
     mp__process_born(start->record, process);
     return 0;
-}
-
-/* ---- the server ------------------------------------------------------------------------------------------------ */
-
-/* Its children: who has which pid. */
-struct served {
-    int64_t pid;
-    uint64_t id;
-};
-static struct {
-    struct served *list;
-    size_t count, room;
-} served;
-
-static bool served_room(void)
-{
-    if (served.count < served.room) return true;
-    size_t room = served.room ? 2 * served.room : 64;
-    struct served *list = realloc(served.list, room * sizeof *list);
-    if (!list) return false;
-    served.list = list;
-    served.room = room;
-    return true;
-}
-
-static bool answered(const struct mp__process *record)
-{
-    uint32_t started = atomic_load_explicit(&record->started, memory_order_acquire);
-    return started != MP__START_NEW && started != MP__START_WAITED;
-}
-
-/* Answer a request: FORKED, and wake who waits. False: it is void, or answered already. */
-static bool answer(struct mp__process *record)
-{
-    uint32_t started = atomic_load_explicit(&record->started, memory_order_relaxed);
-    do {
-        if (started != MP__START_NEW && started != MP__START_WAITED) return false;
-    } while (!atomic_compare_exchange_weak_explicit(&record->started, &started, MP__START_FORKED,
-                                                    memory_order_release, /* F1: pid or ending are visible */
-                                                    memory_order_relaxed));
-    if (started == MP__START_WAITED) mp__park_wake_word(&record->started, 1);
-    return true;
-}
-
-static void refuse(uint64_t id, int failure)
-{
-    struct mp__process *record = mp__process_of(id);
-    if (!record) return;
-    (void)mp__process_end(id, mp__ending_failed(failure));
-    (void)answer(record);
-}
-
-static void served_ended(int64_t pid, int code)
-{
-    size_t i = 0;
-    while (i < served.count && served.list[i].pid != pid) i++;
-    if (i == served.count) return;
-    uint64_t id = served.list[i].id;
-    served.list[i] = served.list[--served.count];
-    struct mp__process *record = mp__process_of(id);
-    bool unanswered = record && !answered(record) && mp__process_of(id);
-    /* One that was killed before it answered: until it is answered its parent waits, and the record is its own. */
-    if (unanswered) atomic_store_explicit(&record->pid, pid, memory_order_release);
-    const mp_os_ending ending = {.known = true, .code = code};
-    mp__process_report(id, &ending);
-    if (unanswered) (void)answer(record);
-}
-
-static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_os_baggage *baggage)
-{
-    const struct mp__delivery *delivery = mp__delivery_of(record);
-    int error = mp_os_setting_apply(baggage, mp__delivery_setting(delivery), (size_t)delivery->setting_size,
-                                    &mp__arena.segment, (intptr_t)delivery->channel);
-    if (error) {
-        refuse(id, mp_os_error_code(error));
-        mp_os_exit_now(1);
-    }
-    atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
-    if (!answer(record)) mp_os_exit_now(1); /* void */
-    mp__child_receive(record, id, MP__CHILD_SERVED);
-}
-
-/* Only the child writes its pid and answers: it may have ended, and its record be another's, by the time that its
- * server comes to that. */
-static void serve(uint64_t id, mp_os_baggage *baggage)
-{
-    struct mp__process *record = mp__process_of(id);
-    mp_os_process process;
-    /* Mapped here, so that the child need not. */
-    int failure = served_room() && (!record || mp__delivery_of(record)) ? 0 : MP_ENOMEM;
-    if (record && failure == 0) {
-        const struct mp__delivery *delivery = mp__delivery_of(record);
-        mp_os_setting_limit_processes(mp__delivery_setting(delivery), (size_t)delivery->setting_size);
-        int error = mp_os_fork(&process);
-        if (!error && process.pid == MP_OS_IN_CHILD) served_child(id, record, baggage);
-        if (!error) served.list[served.count++] = (struct served){.pid = process.pid, .id = id};
-        failure = error ? mp_os_error_code(error) : 0;
-    }
-    if (record && failure < 0) refuse(id, failure);
-    mp_os_baggage_drop(baggage);
-}
-
-static int run_preload(uint64_t offset)
-{
-    union {
-        int (*function)(void);
-        void *address;
-    } found;
-    mp_os_module module;
-    if (!offset) return 0;
-    const void *block = mp__heap_at(offset, sizeof module);
-    if (block) memcpy(&module, block, sizeof module);
-    mp__heap_free(offset);
-    if (!block) return MP_ENOMEM;
-    int result = mp__funcref_resolve(&module, &found.address);
-    if (result < 0) return result;
-    result = found.function() == 0 ? 0 : MP_EINIT;
-    mp_os_flush();
-    return result;
-}
-
-_Noreturn void mp__server_run(intptr_t channel, uint64_t preload_offset)
-{
-    mp_os_setting_lift_limits();
-    int failure = run_preload(preload_offset);
-    for (;;) {
-        uint64_t id = 0;
-        mp_os_baggage *baggage = NULL;
-        int error = mp_os_channel_receive(channel, &id, &baggage, served_ended);
-        if (error == mp_os_egone) mp_os_exit_now(0);
-        if (error && id) refuse(id, mp_os_error_code(error));
-        if (error) continue;
-        if (failure) {
-            refuse(id, failure);
-            mp_os_exit_now(1);
-        }
-        serve(id, baggage);
-    }
 }

@@ -62,15 +62,9 @@ int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
     return mp_os__descriptor_check(client, identity);
 }
 
-int mp_os_channel_adopt(intptr_t client, uint64_t identity[2])
+int mp_os_channel_adopt(intptr_t client)
 {
-    if (client < 0 || client > INT_MAX) return EBADF;
-    uint64_t found[2];
-    int error = mp_os__descriptor_identify((int)client, found);
-    if (error == 0) error = mp_os__descriptor_inherited((int)client, false);
-    if (error != 0) return error;
-    identity[0] = found[0], identity[1] = found[1];
-    return 0;
+    return client < 0 || client > INT_MAX ? EBADF : mp_os__descriptor_inherited((int)client, false);
 }
 
 int mp_os_channel_alive(intptr_t client)
@@ -193,24 +187,30 @@ static void unpack(struct msghdr *header, mp_os_baggage *baggage)
     memcpy(baggage->received, CMSG_DATA(part), (size_t)baggage->count * sizeof(int));
 }
 
-/* One message; EAGAIN if there is none, or none of ours. */
-static int take_message(int server, uint64_t *tag, mp_os_baggage *baggage)
+int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage)
 {
+    static mp_os_baggage received; /* so that a server without memory can still refuse */
     struct message message;
     union control control;
     struct iovec data = {.iov_base = &message, .iov_len = sizeof message};
     struct msghdr header = {
         .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(server, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (got < 0) return errno == EINTR || errno == EWOULDBLOCK ? EAGAIN : errno;
+    *tag = 0;
+    ssize_t got = recvmsg((int)server, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (got < 0) return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
     if (got == 0) return mp_os_egone;
-    unpack(&header, baggage);
+    received.count = 0;
+    unpack(&header, &received);
     size_t before = offsetof(struct message, wanted), numbers = (size_t)got - before;
-    if ((size_t)got < before || message.count < 0 || numbers != (size_t)message.count * sizeof(int32_t)) return EAGAIN;
-    *tag = message.tag;
+    bool whole = (size_t)got >= before && message.count >= 0 && numbers == (size_t)message.count * sizeof(int32_t);
+    if (whole) *tag = message.tag;
     /* The kernel leaves out what it has no numbers for. */
-    if (header.msg_flags & MSG_CTRUNC || baggage->count != message.count) return EMFILE;
-    for (int i = 0; i < baggage->count; i++) baggage->wanted[i] = message.wanted[i];
+    if (!whole || header.msg_flags & MSG_CTRUNC || received.count != message.count) {
+        mp_os_baggage_drop(&received);
+        return whole ? EMFILE : 0;
+    }
+    for (int i = 0; i < received.count; i++) received.wanted[i] = message.wanted[i];
+    *baggage = &received;
     return 0;
 }
 
@@ -245,26 +245,67 @@ static void watch_children(sigset_t *while_asleep)
     sigaction(SIGCHLD, &action, NULL);
 }
 
-int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage, void (*ended)(int64_t pid, int code))
+static bool is_over(const struct pollfd *polled)
 {
-    static mp_os_baggage received; /* so that a server without memory can still refuse */
+    return polled->revents & (POLLHUP | POLLERR | POLLNVAL);
+}
+
+int mp_os_channel_await(intptr_t server, intptr_t line, void (*ended)(int64_t pid, int code))
+{
+    bool lined = line != MP_OS_NO_HANDLE;
     sigset_t while_asleep;
     watch_children(&while_asleep);
     for (;;) {
         reap_all(ended);
-        struct pollfd poll_one = {.fd = (int)server, .events = POLLIN};
-        int ready = ppoll(&poll_one, 1, NULL, &while_asleep);
+        struct pollfd both[2] = {{.fd = (int)server, .events = lined ? 0 : POLLIN}, {.fd = (int)line}};
+        int ready = ppoll(both, lined ? 2 : 1, NULL, &while_asleep);
         if (ready < 0 && errno != EINTR) return errno;
         if (ready <= 0) continue;
-        received.count = 0;
-        int error = take_message((int)server, tag, &received);
-        if (error == 0) {
-            *baggage = &received;
-            return 0;
-        }
-        mp_os_baggage_drop(&received);
-        if (error != EAGAIN) return error;
+        if (both[0].revents & POLLIN || (lined && is_over(&both[1]))) return 0;
+        if (is_over(&both[0])) return mp_os_egone;
     }
+}
+
+int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag)
+{
+    struct iovec data = {.iov_base = tag, .iov_len = sizeof *tag};
+    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1}; /* no room for descriptors: none come */
+    for (;;) {
+        struct pollfd both[2] = {{.fd = (int)server, .events = POLLIN}, {.fd = (int)line}};
+        int ready = poll(both, 2, -1);
+        if (ready < 0 && errno != EINTR) return errno;
+        if (ready <= 0) continue;
+        if (is_over(&both[1]) || !(both[0].revents & POLLIN)) return mp_os_egone;
+        ssize_t got = recvmsg((int)server, &header, MSG_PEEK | MSG_DONTWAIT);
+        if (got == 0) return mp_os_egone;
+        if (got == (ssize_t)sizeof *tag) return 0;
+    }
+}
+
+/* ---- a line to a copy ------------------------------------------------------------------------------------------ */
+
+int mp_os_line_create(intptr_t *here, intptr_t *there)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
+    int error = mp_os__descriptors_raise(ends);
+    if (error == 0) *here = ends[0], *there = ends[1];
+    return error;
+}
+
+bool mp_os_line_say(intptr_t there, uint64_t number)
+{
+    ssize_t sent;
+    do sent = send((int)there, &number, sizeof number, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)sizeof number;
+}
+
+uint64_t mp_os_line_said(intptr_t here)
+{
+    uint64_t number = 0;
+    ssize_t got = recv((int)here, &number, sizeof number, MSG_DONTWAIT);
+    return got == (ssize_t)sizeof number ? number : 0;
 }
 
 #else
@@ -281,9 +322,9 @@ int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
     return mp_os_enotsup;
 }
 
-int mp_os_channel_adopt(intptr_t client, uint64_t identity[2])
+int mp_os_channel_adopt(intptr_t client)
 {
-    (void)client, (void)identity;
+    (void)client;
     return mp_os_enotsup;
 }
 
@@ -305,10 +346,40 @@ int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch
     return mp_os_enotsup;
 }
 
-int mp_os_channel_receive(intptr_t server, uint64_t *tag, mp_os_baggage **baggage, void (*ended)(int64_t pid, int code))
+int mp_os_channel_await(intptr_t server, intptr_t line, void (*ended)(int64_t pid, int code))
 {
-    (void)server, (void)tag, (void)baggage, (void)ended;
+    (void)server, (void)line, (void)ended;
     return mp_os_enotsup;
+}
+
+int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag)
+{
+    (void)server, (void)line, (void)tag;
+    return mp_os_enotsup;
+}
+
+int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage)
+{
+    (void)server, (void)tag, (void)baggage;
+    return mp_os_enotsup;
+}
+
+int mp_os_line_create(intptr_t *here, intptr_t *there)
+{
+    (void)here, (void)there;
+    return mp_os_enotsup;
+}
+
+bool mp_os_line_say(intptr_t there, uint64_t number)
+{
+    (void)there, (void)number;
+    return false;
+}
+
+uint64_t mp_os_line_said(intptr_t here)
+{
+    (void)here;
+    return 0;
 }
 
 void mp_os_baggage_drop(mp_os_baggage *baggage)

@@ -25,3 +25,14 @@ void mp_os_yield(void)
 {
     sched_yield();
 }
+
+void mp_os_step_back(bool back)
+{
+#if MP_LINUX && defined(SCHED_BATCH)
+    const struct sched_param none = {.sched_priority = 0};
+    int from = back ? SCHED_OTHER : SCHED_BATCH;
+    if (sched_getscheduler(0) == from) sched_setscheduler(0, back ? SCHED_BATCH : SCHED_OTHER, &none);
+#else
+    (void)back;
+#endif
+}

@@ -359,9 +359,9 @@ int mp_os_executable_check(const char *path)
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-int mp_os_keep_check(const mp_fd *keep, size_t count)
+int mp_os_keep_check(const mp_fd *keep, size_t count, size_t *which)
 {
-    for (size_t i = 0; i < count; i++)
-        if (fcntl(keep[i], F_GETFD) < 0) return errno;
+    for (*which = 0; *which < count; (*which)++)
+        if (fcntl(keep[*which], F_GETFD) < 0) return errno;
     return 0;
 }

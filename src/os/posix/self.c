@@ -26,6 +26,8 @@ int64_t mp_os_pid(void)
 
 /* ---- privileges ------------------------------------------------------------------------------------------------ */
 
+#define SEED UINT64_C(0xcbf29ce484222325)
+
 static void mix(uint64_t *digest, uint64_t value)
 {
     *digest = (*digest ^ value) * UINT64_C(0x100000001b3);
@@ -53,28 +55,29 @@ static void mix_capabilities(uint64_t *digest)
     for (int i = 0; i < 6; i++) mix(digest, sets[i]);
 }
 
+static void mix_specialities(uint64_t *digest)
+{
+    mix_capabilities(digest);
+    mix(digest, (uint64_t)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    mix(digest, (uint64_t)prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
+}
+
 /* Reading where the links lead is the cheapest of the ways to tell namespaces apart. They are a thread's own. The answer
  * must not depend on whether there is a descriptor left. */
-static void mix_name_spaces(uint64_t *digest)
+uint64_t mp_os_name_spaces(void)
 {
     static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid_for_children", "user", "uts"};
+    uint64_t digest = SEED;
     int directory = open("/proc/thread-self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[64], text[64]; /* "mnt:[4026531832]" */
         if (directory < 0) snprintf(path, sizeof path, "/proc/thread-self/ns/%s", names[i]);
         ssize_t length =
             directory >= 0 ? readlinkat(directory, names[i], text, sizeof text) : readlink(path, text, sizeof text);
-        for (ssize_t at = 0; at < length; at++) mix(digest, (unsigned char)text[at]);
+        for (ssize_t at = 0; at < length; at++) mix(&digest, (unsigned char)text[at]);
     }
     if (directory >= 0) close(directory);
-}
-
-static void mix_specialities(uint64_t *digest)
-{
-    mix_name_spaces(digest);
-    mix_capabilities(digest);
-    mix(digest, (uint64_t)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
-    mix(digest, (uint64_t)prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
+    return digest;
 }
 
 #else
@@ -84,11 +87,16 @@ static void mix_specialities(uint64_t *digest)
     (void)digest;
 }
 
+uint64_t mp_os_name_spaces(void)
+{
+    return 0;
+}
+
 #endif
 
 uint64_t mp_os_privileges(void)
 {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+    uint64_t digest = SEED;
     mix(&digest, getuid());
     mix(&digest, geteuid());
     mix(&digest, getgid());

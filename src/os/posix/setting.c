@@ -86,11 +86,22 @@ size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *lau
 
 /* ---- taking over ----------------------------------------------------------------------------------------------- */
 
-/* The strings and the array stay for good: they are the environment. */
+static bool is_environment(const struct setting *setting, const char *strings)
+{
+    char **variable = environ;
+    for (uint64_t i = 0; i < setting->variables; i++, variable++) {
+        if (variable == NULL || *variable == NULL || strcmp(*variable, strings) != 0) return false;
+        strings += strlen(strings) + 1;
+    }
+    return variable == NULL || *variable == NULL;
+}
+
+/* The strings and the array stay for good: they are the environment. If it is the server's, it is here already. */
 static int take_environment(const struct setting *setting, const char *strings, size_t size)
 {
     if (setting->bytes > size || setting->variables > setting->bytes) return EINVAL;
     if (setting->bytes > 0 && strings[setting->bytes - 1] != '\0') return EINVAL;
+    if (is_environment(setting, strings)) return 0;
     size_t count = (size_t)setting->variables, bytes = (size_t)setting->bytes;
     char **array = malloc((count + 1) * sizeof *array + bytes);
     if (array == NULL) return ENOMEM;
@@ -127,6 +138,21 @@ void mp_os_setting_lift_limits(void)
     raise_limit(RLIMIT_DATA, RLIM_INFINITY);
 #ifdef RLIMIT_AS
     raise_limit(RLIMIT_AS, RLIM_INFINITY);
+#endif
+}
+
+bool mp_os_setting_limits_alike(const void *packed, size_t size)
+{
+#ifdef RLIMIT_NPROC
+    struct setting setting;
+    struct rlimit now;
+    if (size < sizeof setting || getrlimit(RLIMIT_NPROC, &now) != 0) return false;
+    memcpy(&setting, packed, sizeof setting);
+    return now.rlim_cur == setting.limits[RLIMIT_NPROC].rlim_cur &&
+           now.rlim_max == setting.limits[RLIMIT_NPROC].rlim_max;
+#else
+    (void)packed, (void)size;
+    return true;
 #endif
 }
 

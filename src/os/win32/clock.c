@@ -53,6 +53,11 @@ void mp_os_yield(void)
     SwitchToThread();
 }
 
+void mp_os_step_back(bool back)
+{
+    (void)back; /* for a fork server, that there is not */
+}
+
 int mp_os__wait(HANDLE object, int64_t deadline)
 {
     /* Waits end at ticks of the system's clock, which may be a little before the deadline: look again. */

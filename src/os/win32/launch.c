@@ -21,10 +21,10 @@ static bool is_handle(HANDLE handle)
     return (intptr_t)handle > 0 && GetHandleInformation(handle, &flags);
 }
 
-int mp_os_keep_check(const mp_fd *keep, size_t count)
+int mp_os_keep_check(const mp_fd *keep, size_t count, size_t *which)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!is_handle(keep[i])) return ERROR_INVALID_HANDLE;
+    for (*which = 0; *which < count; (*which)++)
+        if (!is_handle(keep[*which])) return ERROR_INVALID_HANDLE;
     return 0;
 }
 

@@ -166,6 +166,11 @@ static int load(const mp_os_module *module, HMODULE *loaded)
     return *loaded ? 0 : mp_os__error();
 }
 
+void mp_os_module_remember(const mp_os_module *module)
+{
+    (void)module;
+}
+
 int mp_os_module_resolve(const mp_os_module *module, void **address, const char **what)
 {
     HMODULE loaded = GetModuleHandleW(NULL);

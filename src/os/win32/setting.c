@@ -26,6 +26,12 @@ void mp_os_setting_lift_limits(void)
 {
 }
 
+bool mp_os_setting_limits_alike(const void *packed, size_t size)
+{
+    (void)packed, (void)size;
+    return true;
+}
+
 void mp_os_setting_limit_processes(const void *packed, size_t size)
 {
     (void)packed, (void)size;
