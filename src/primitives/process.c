@@ -73,14 +73,17 @@ static int join_until(const char *call, mp_process process, int64_t deadline, in
     return result < 0 ? result : outcome(call, process, ending, code);
 }
 
+static int still_runs(int error, const char *call, mp_process process, const char *hint)
+{
+    const char *name = mp_process_name(process);
+    return mp__fail(error, "%s: process \"%s\" still runs%s", call, name ? name : "?", hint);
+}
+
 int mp_process_join(mp_process process, int *exit_code, int64_t timeout_ms)
 {
     int code = 0;
     int result = join_until("mp_process_join", process, mp__deadline(timeout_ms), &code);
-    if (result == MP_ETIMEDOUT) {
-        const char *name = mp_process_name(process);
-        return mp__fail(result, "mp_process_join: process \"%s\" still runs", name ? name : "?");
-    }
+    if (result == MP_ETIMEDOUT) return still_runs(result, "mp_process_join", process, "");
     if (result < 0) return result;
     if (!exit_code) return plain_exit("mp_process_join", process, code);
     *exit_code = code;
@@ -100,7 +103,7 @@ static int join_all_plain(const mp_process *processes, size_t count, int64_t dea
             if (result < 0) running = &processes[i];
         }
         if (!running) return 0;
-        if (mp__deadline_passed(deadline)) return mp__fail(MP_ETIMEDOUT, "%s: not all have ended", call);
+        if (mp__deadline_passed(deadline)) return still_runs(MP_ETIMEDOUT, call, *running, "");
         uint64_t ending;
         (void)mp__process_await(running->id, mp__deadline_slice(deadline, slice), &ending);
     }
@@ -112,9 +115,11 @@ static int join_all_codes(const mp_process *processes, int *codes, size_t count,
     int *found = calloc(count, sizeof *found);
     if (!found) return mp__fail(MP_ENOMEM, "%s: no memory for %zu exit codes", call, count);
     int result = 0;
-    for (size_t i = 0; i < count && result == 0; i++) result = join_until(call, processes[i], deadline, &found[i]);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = join_until(call, processes[i], deadline, &found[i]);
+        if (result == MP_ETIMEDOUT) (void)still_runs(result, call, processes[i], "");
+    }
     if (result == 0) memcpy(codes, found, count * sizeof *found);
-    if (result == MP_ETIMEDOUT) (void)mp__fail(result, "%s: not all have ended", call);
     free(found);
     return result;
 }
@@ -142,7 +147,7 @@ int mp_process_exitcode(mp_process process, int *exit_code)
     if (!exit_code) return mp__fail(MP_EINVAL, "mp_process_exitcode: exit_code is NULL");
     int alive = mp_process_is_alive(process);
     if (alive < 0) return alive == MP_EBADHANDLE ? bad_handle("mp_process_exitcode", process) : alive;
-    if (alive) return mp__fail(MP_EBUSY, "mp_process_exitcode: the process runs");
+    if (alive) return still_runs(MP_EBUSY, "mp_process_exitcode", process, "");
     int code = 0, result = join_until("mp_process_exitcode", process, 0, &code);
     if (result == 0) *exit_code = code;
     return result;
@@ -178,7 +183,7 @@ int mp_process_kill(mp_process process)
 int mp_process_close(mp_process process)
 {
     int alive = mp_process_is_alive(process);
-    if (alive > 0) return mp__fail(MP_EBUSY, "mp_process_close: the process runs; join it first");
+    if (alive > 0) return still_runs(MP_EBUSY, "mp_process_close", process, "; join it first");
     if (alive < 0) return alive == MP_EBADHANDLE ? bad_handle("mp_process_close", process) : alive;
     return mp__process_remove(process.id) < 0 ? bad_handle("mp_process_close", process) : 0;
 }
