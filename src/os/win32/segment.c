@@ -8,7 +8,6 @@
 #include "os/win32/win32.h"
 #include <winternl.h>
 
-
 #define MIB     (UINT64_C(1) << 20)
 #define LARGEST (UINT64_C(64) << 30)
 
