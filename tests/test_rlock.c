@@ -148,13 +148,17 @@ static int take_and_end(void *args)
     return 0;
 }
 
-/* The next thread may well be given what was the first one's: record, stack, thread id. It holds nothing for that. */
+/* The next thread may well be given what was the first one's: record, stack, thread id. It holds nothing for that, and is
+ * told that the first one ended holding it. */
 static int heir(void *args)
 {
     const mp_rlock *rlock = args;
-    REQUIRE(mp_rlock_locked(*rlock) == 1);
-    REQUIRE(mp_rlock_release(*rlock) == MP_ENOTOWNER);
-    REQUIRE(mp_rlock_acquire(*rlock, 0) != 0); /* time is up; or held, with the remark that its owner died */
+    REQUIRE(mp_rlock_locked(*rlock) == 0);
+    REQUIRE(mp_rlock_release(*rlock) == MP_EOVERFLOW);
+    REQUIRE(mp_rlock_acquire(*rlock, 0) == MP_OWNERDEAD);
+    REQUIRE(mp_rlock_release(*rlock) == 0);
+    REQUIRE(mp_rlock_release(*rlock) == MP_EOVERFLOW);
+    REQUIRE(mp_rlock_acquire(*rlock, 0) == 0);
     return 0;
 }
 

@@ -183,32 +183,48 @@ static void test_released_inside(void **state)
     assert_true(all_free());
 }
 
+struct taker {
+    pthread_mutex_t wait;
+    mp_lock ready; /* held until it has both */
+    bool took;
+};
+
+/* Keeps them until `wait` is free. */
 static void *take(void *args)
 {
-    (void)args;
-    return mp_lock_acquire(lock, 0) == 0 && mp_rlock_acquire(rlock, 0) == 0 ? args : NULL;
+    struct taker *taker = args;
+    taker->took = mp_lock_acquire(lock, 0) == 0 && mp_rlock_acquire(rlock, 0) == 0;
+    (void)mp_lock_release(taker->ready);
+    pthread_mutex_lock(&taker->wait);
+    pthread_mutex_unlock(&taker->wait);
+    return mp_lock_release(lock) == 0 && mp_rlock_release(rlock) == 0 ? args : NULL;
 }
 
 /* Somebody else's by now: it stays so. */
 static void test_taken_by_another(void **state)
 {
     (void)state;
+    pthread_t thread;
+    void *result;
+    struct taker taker = {.wait = PTHREAD_MUTEX_INITIALIZER};
+    assert_ok(mp_lock_create(&taker.ready, NULL));
+    assert_ok(mp_lock_acquire(taker.ready, 0));
+    pthread_mutex_lock(&taker.wait);
     MP_WITH_LOCK(lock) {
         MP_WITH_LOCK(rlock) {
-            pthread_t thread;
-            void *result;
             assert_ok(mp_lock_release(lock));
             assert_ok(mp_rlock_release(rlock));
-            assert_int_equal(pthread_create(&thread, NULL, take, &lock), 0);
-            assert_int_equal(pthread_join(thread, &result), 0);
-            assert_non_null(result);
+            assert_int_equal(pthread_create(&thread, NULL, take, &taker), 0);
+            assert_ok(mp_lock_acquire(taker.ready, MP_FOREVER));
+            assert_true(taker.took);
         }
     }
     assert_int_equal(mp_lock_locked(lock), 1);
     assert_int_equal(mp_rlock_locked(rlock), 1);
-    assert_ok(mp_lock_release(lock));
-    assert_ok(mp_rlock_destroy(rlock)); /* its owner is gone */
-    assert_ok(mp_rlock_create(&rlock, NULL));
+    pthread_mutex_unlock(&taker.wait);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_non_null(result);
+    assert_ok(mp_lock_destroy(taker.ready));
     assert_true(all_free());
 }
 

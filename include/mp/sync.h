@@ -48,8 +48,8 @@ MP_NODISCARD MP_API int mp_lock_create(mp_lock *lock, const mp_lock_options *opt
  * \param lock        the lock.
  * \param timeout_ms  milliseconds; 0 or less tries once, MP_FOREVER waits for ever.
  * \returns 0: held, or
- *   MP_OWNERDEAD   held, too (it is positive), but the last owner died holding it: what the lock protects may be half
- *                  changed;
+ *   MP_OWNERDEAD   held, too (it is positive), but the last owner died or ended holding it, the process or just the
+ *                  thread: what the lock protects may be half changed. It is told once;
  *   MP_ETIMEDOUT   somebody has it;
  *   MP_EBADHANDLE  no lock, also when it is destroyed while this call waits.
  *

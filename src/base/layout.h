@@ -167,7 +167,10 @@ _Static_assert(sizeof(struct mp__process) <= 512, "process records are an array 
 
 /* A thread that uses libmp. Its index + 1 is the owner in lock words. */
 struct mp__thread {
-    alignas(16) uint8_t sleeper[MP_OS_SLEEPER_SIZE];
+    union {                                              /* one of them, as the system can or can not sleep on words: */
+        alignas(16) uint8_t sleeper[MP_OS_SLEEPER_SIZE]; /* what it sleeps on */
+        alignas(16) uint8_t life[MP_OS_LIFE_SIZE];       /* what tells that it is dead */
+    };
     alignas(8) _Atomic uint64_t stamp; /* unique in the family for ever; 0 while free */
     alignas(8) uint64_t process;       /* id of its process */
     uint32_t next;                     /* of the free ones: index + 1, or 0 */

@@ -5,50 +5,59 @@
 #include "base/lockword.h"
 #include "base/deadline.h"
 #include "base/park.h"
+#include "base/recover.h"
+
+#include <mp/error.h>
+
+/* Between looks whether the owner lives, where nothing wakes who sleeps when it dies. */
+#define SLICE INT64_C(80000000)
 
 static bool same_generation(uint64_t state, uint64_t free_state)
 {
     return (state ^ free_state) >> 32 == 0;
 }
 
-/* Look at it again and again for a while: 1 taken, 0 not, MP_EBADHANDLE. */
-static int spin(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, uint32_t flags)
+/* Take it, free as it was seen. */
+static bool take(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, uint32_t owner, uint32_t flags)
+{
+    uint64_t taken = free_state | flags | owner | (*seen & MP__LOCK_WAITERS);
+    return atomic_compare_exchange_strong_explicit(state, seen, taken, memory_order_acquire, memory_order_relaxed);
+}
+
+/* Look at it again and again, for a while; what was seen last is in *seen. */
+static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, uint32_t owner, uint32_t flags)
 {
     struct mp__spin spin = mp__spin_begin();
-    while (mp__spin_again(&spin)) {
-        uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
-        if (!same_generation(seen, free_state)) return MP_EBADHANDLE;
-        if (seen & MP__LOCK_OWNER) continue;
-        uint64_t taken = free_state | flags | owner | (seen & MP__LOCK_WAITERS);
-        if (atomic_compare_exchange_strong_explicit(state, &seen, taken, memory_order_acquire, memory_order_relaxed)) {
-            mp__spin_end(&spin, true);
-            return 1;
-        }
+    bool done = false;
+    while (!done && mp__spin_again(&spin)) {
+        *seen = atomic_load_explicit(state, memory_order_relaxed);
+        if (!same_generation(*seen, free_state)) break;
+        done = !(*seen & MP__LOCK_OWNER) && take(state, seen, free_state, owner, flags);
     }
-    mp__spin_end(&spin, false);
-    return 0;
+    mp__spin_end(&spin, done);
+    return done;
 }
 
 int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
-    bool poll = mp__deadline_passed(deadline);
-    for (;;) {
-        int result = poll ? 0 : spin(state, free_state, owner, flags);
-        if (result == 1) return 0;
-        uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
-        if (result < 0 || !same_generation(seen, free_state)) {
+    uint64_t seen = 0, slept_at = 0;
+    for (bool poll = mp__deadline_passed(deadline);;) {
+        bool done = !poll && spin(state, &seen, free_state, owner, flags);
+        if (!done) seen = atomic_load_explicit(state, memory_order_relaxed);
+        if (!done && !same_generation(seen, free_state)) {
             /* The wake that ended the sleep may have been meant for a sleeper of the object that lives here now. */
             if (flags) mp__park_wake(state, 1);
             return MP_EBADHANDLE;
         }
-        if (!(seen & MP__LOCK_OWNER)) { /* free: only by now, or nobody spins here */
-            uint64_t taken = free_state | flags | owner | (seen & MP__LOCK_WAITERS);
-            if (atomic_compare_exchange_strong_explicit(state, &seen, taken, memory_order_acquire,
-                                                        memory_order_relaxed))
-                return 0;
-            continue;
+        /* Free: only by now, or nobody spins here. */
+        if (!done && !(seen & MP__LOCK_OWNER)) {
+            done = take(state, &seen, free_state, owner, flags);
+            if (!done) continue;
         }
+        if (done) return seen & MP__LOCK_DIED ? MP_OWNERDEAD : 0;
+        /* Dead, it gives the lock up: with MP__LOCK_DIED. Whether its process is there is asked once a sleep. */
+        if (mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, seen == slept_at)) continue;
         if (!flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         if (!(seen & MP__LOCK_WAITERS)) {
             if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__LOCK_WAITERS, memory_order_relaxed,
@@ -59,8 +68,11 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
         /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of
          * those who sleep, and the next release has to make up for it. */
         if (flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, deadline);
+        mp__park_sleep_behind((uint32_t)seen & MP__LOCK_OWNER, mp__word_of(state), (uint32_t)seen,
+                              mp__deadline_slice(deadline, SLICE));
         flags = MP__LOCK_WAITERS;
+        slept_at = seen;
+        mp__recover_look();
     }
 }
 
@@ -75,4 +87,16 @@ int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t 
                                                     memory_order_relaxed));
     if (seen & MP__LOCK_WAITERS) mp__park_wake(state, 1);
     return 0;
+}
+
+bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner)
+{
+    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    do {
+        if ((seen & MP__LOCK_OWNER) != owner) return false;
+    } while (!atomic_compare_exchange_weak_explicit(
+        state, &seen, (seen & ~(uint64_t)(MP__LOCK_OWNER | MP__LOCK_WAITERS)) | MP__LOCK_DIED,
+        memory_order_acq_rel, /* K1: what the dead did under it is visible to the next owner */
+        memory_order_relaxed));
+    return seen & MP__LOCK_WAITERS;
 }

@@ -2,13 +2,16 @@
  *
  * lockword.h - the lock in a 64-bit state: who has it, and whether somebody sleeps for it.
  *
- *     63           32 31       30      24 23     0
- *     | generation   | waiters | 0       | owner |      owner: index of the thread's record + 1; 0: free
+ *     63           32 31       30     29   24 23     0
+ *     | generation   | waiters | died | 0    | owner |      owner: index of the thread's record + 1; 0: free
  *
  * Invariants:
  *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
  *   - waiters is set before anybody sleeps, and stays set until a release clears it, who then wakes one. Who was woken
  *     takes the lock with waiters set, since it can not know whether others sleep: at worst one wake too many.
+ *   - died is set when an owner has died, instead of it. The next owner takes it away, and is told. Who waits looks
+ *     whether the owner lives before it sleeps, is woken when that dies, or looks again a little later (recover.h): also
+ *     should the one die who was woken, or who was about to wake.
  *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock
  *     is visible to the next owner.
  */
@@ -18,6 +21,7 @@
 #include "base/arena.h"
 
 #define MP__LOCK_WAITERS UINT32_C(0x80000000)
+#define MP__LOCK_DIED    UINT32_C(0x40000000)
 #define MP__LOCK_OWNER   UINT32_C(0x00ffffff)
 
 /* Take it if it is free. `free_state` is the generation alone. */
@@ -36,10 +40,14 @@ static inline bool mp__lockword_free(_Atomic uint64_t *state, uint64_t free_stat
                                                    memory_order_relaxed);
 }
 
-/* Take it, spinning and sleeping as long as that takes: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is over. */
+/* Take it, spinning and sleeping as long as that takes: 0, MP_OWNERDEAD: taken, and its last owner died; MP_ETIMEDOUT, or
+ * MP_EBADHANDLE: the generation is over. */
 int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline);
 
 /* Free it, if it has any owner (only == 0) or that one: 0; MP_EOVERFLOW: it is free; MP_ENOTOWNER; MP_EBADHANDLE. */
 int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only);
+
+/* If it is that owner's, who is dead: it is free, and died. True if somebody sleeps and has to be woken. */
+bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner);
 
 #endif

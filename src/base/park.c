@@ -203,6 +203,17 @@ int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
     return mp_os_word_wait(word, value, deadline) == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
+void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    struct mp__thread *thread = mp__thread_at(number);
+    if (!mp_os_word_sleeps())
+        (void)sleep_in_chain(word, value, deadline);
+    else if (thread)
+        (void)mp_os_word_wait_beside(word, value, thread->life, deadline);
+    else
+        (void)mp_os_word_wait(word, value, deadline);
+}
+
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count)
 {
     if (mp_os_word_sleeps())

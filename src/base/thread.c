@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/park.h"
+#include "base/recover.h"
 #include "base/repair.h"
 
 #include <string.h>
@@ -49,8 +50,7 @@ static int take(uint32_t *number)
     return mp__thread_at(*number) ? 0 : MP_ENOMEM;
 }
 
-/* The arena's lock is held. */
-static void give_back(struct mp__thread *thread, uint32_t number)
+void mp__thread_give_back(struct mp__thread *thread, uint32_t number)
 {
     struct mp__header *header = mp__header();
     mp__park_forget(thread, number);
@@ -88,6 +88,8 @@ int mp__thread_join(void)
     if (thread) {
         stamp = atomic_fetch_add_explicit(&mp__header()->stamp, 1, memory_order_relaxed) + 1;
         thread->process = process;
+        if (mp_os_word_sleeps() && mp_os_life_begin(thread->life))
+            mp__log(MP_LOG_WARNING, "others will be slow to notice that this thread is dead");
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
@@ -101,7 +103,7 @@ int mp__thread_join(void)
         int error = mp_os_sleeper_init(thread->sleeper, name);
         if (error) {
             mp__arena_lock();
-            give_back(thread, number);
+            mp__thread_give_back(thread, number);
             mp__arena_unlock();
             return mp__fail_os(error, "something for a thread to sleep on could not be made");
         }
@@ -121,22 +123,48 @@ void mp__thread_leave(void)
     struct mp__thread *thread = mp__self.record;
     uint32_t number = mp__self.owner;
     if (!thread) return;
+    bool took = mp__self.took;
     mp__thread_forget();
-    if (!mp_os_word_sleeps()) mp_os_sleeper_fini(thread->sleeper);
-    mp__arena_lock();
-    give_back(thread, number);
-    mp__arena_unlock();
+    if (mp_os_word_sleeps())
+        mp_os_life_end(thread->life);
+    else
+        mp_os_sleeper_fini(thread->sleeper);
+    if (took) {
+        mp__recover(number);
+    } else {
+        mp__arena_lock();
+        mp__thread_give_back(thread, number);
+        mp__arena_unlock();
+    }
 }
 
 void mp__thread_reclaim(uint64_t process)
 {
-    mp__arena_lock();
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
-        if (thread && thread->process == process && atomic_load_explicit(&thread->stamp, memory_order_relaxed))
-            give_back(thread, number);
+        if (thread && atomic_load_explicit(&thread->stamp, memory_order_acquire) && thread->process == process)
+            mp__recover(number);
     }
-    mp__arena_unlock();
+}
+
+/* Whether the process can be seen to have ended. */
+static bool process_is_gone(uint64_t id, bool thorough)
+{
+    const struct mp__process *record = mp__process_of(id);
+    if (!record || mp__process_ending(record, id)) return true;
+    int64_t pid = thorough ? atomic_load_explicit(&record->pid, memory_order_acquire) : 0;
+    return pid && mp_os_process_is_gone(pid, atomic_load_explicit(&record->birth, memory_order_acquire));
+}
+
+bool mp__thread_is_dead(uint32_t number, bool thorough)
+{
+    const struct mp__thread *thread = mp__thread_at(number);
+    uint64_t stamp = thread ? atomic_load_explicit(&thread->stamp, memory_order_acquire) : 0;
+    if (!stamp) return false;
+    uint64_t process = thread->process;
+    bool dead = mp_os_word_sleeps() && mp_os_life_is_over(thread->life);
+    if (!dead && process != mp__family_id()) dead = process_is_gone(process, thorough);
+    return dead && atomic_load_explicit(&thread->stamp, memory_order_acquire) == stamp;
 }
 
 uint32_t mp__thread_count(uint64_t process)

@@ -11,6 +11,7 @@ struct mp__self {
     struct mp__thread *record; /* NULL: this thread has none yet */
     uint32_t owner;            /* its number, as it stands in lock words: index + 1 */
     uint64_t stamp;
+    bool took; /* a lock: whoever has not holds none at its end */
 };
 extern _Thread_local struct mp__self mp__self;
 
@@ -30,8 +31,12 @@ void mp__thread_sleeper_name(uint32_t number, uint64_t name[2]);
 void mp__thread_forget(void);
 /* Give up the calling thread's record: its process ends. */
 void mp__thread_leave(void);
-/* Give up all records of a process that has ended. */
+/* Give up all records of a process that has ended, and what its threads held. */
 void mp__thread_reclaim(uint64_t process);
+/* Whether that thread is dead. Thorough: also ask the system whether its process is there. */
+bool mp__thread_is_dead(uint32_t number, bool thorough);
+/* Give up the record of a thread that is dead, or ends. The arena's lock is held, and nothing is held by it. */
+void mp__thread_give_back(struct mp__thread *thread, uint32_t number);
 
 /* How many there are of that process; 0: in the family. */
 uint32_t mp__thread_count(uint64_t process);

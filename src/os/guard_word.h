@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * guard_word.h - guards (os.h) in a 64-bit word, for systems whose own locks do not survive their owners, or not in
- * memory that processes share. A port's guard.c includes it for all of its functions, and adds is_dead.
+ * memory that processes share. A port's guard.c includes it for all of its functions.
  *
  *     63        32 31  0
  *     | turn      | pid |      pid 0: free. The turn grows with each change of hands.
@@ -19,9 +19,6 @@
 #define GUARD_SLEEP  INT64_C(50000)    /* ns, doubled up to: */
 #define GUARD_NAP    INT64_C(1000000)  /* ns */
 #define GUARD_LOOK   INT64_C(20000000) /* ns between looks whether an owner lives */
-
-/* Whether a process has ended; true only for certain. */
-static bool is_dead(int64_t pid);
 
 static bool take(_Atomic uint64_t *word, uint64_t seen)
 {
@@ -56,7 +53,7 @@ bool mp_os_guard_acquire(void *guard)
             watched = seen;
             since = now;
         } else if (now - since >= GUARD_LOOK) {
-            if (is_dead((int64_t)(uint32_t)seen) && take(word, seen)) return false;
+            if (mp_os_process_is_gone((int64_t)(uint32_t)seen, 0) && take(word, seen)) return false;
             since = now;
         }
         mp_os_sleep(nap);

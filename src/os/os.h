@@ -134,6 +134,18 @@ bool mp_os_word_sleeps(void);
 int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count);
 
+/* A life: what a thread holds as long as it lives, so that others see at once when it has died, however large its process
+ * is and whatever it was doing; and can sleep until then. Where words can be slept on only. MP_OS_LIFE_SIZE bytes in the
+ * arena, aligned to 16. */
+#define MP_OS_LIFE_SIZE 64
+/* By the thread. An error: it can not be told from it that the thread is dead. */
+int mp_os_life_begin(void *life);
+void mp_os_life_end(void *life);
+/* Whether its thread has died. False may mean that it can not be told. */
+bool mp_os_life_is_over(const void *life);
+/* As mp_os_word_wait, and also until that life is over. */
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline);
+
 /* A sleeper: something one thread sleeps on and others wake it by. It lies in the arena, MP_OS_SLEEPER_SIZE bytes,
  * aligned to 16; name is unique in the machine and survives as long as the thread. */
 #define MP_OS_SLEEPER_SIZE 64
@@ -196,6 +208,8 @@ int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth);
 /* Wait for it to end: 0, or mp_os_etimedout, or mp_os_egone: it has ended, and somebody else has learnt how. A child is
  * not reaped by this: the same can be asked again, by any thread. */
 int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *ending);
+/* Whether it has ended, as far as this process can see. Changes nothing: a child stays to be reaped. */
+bool mp_os_process_is_gone(int64_t pid, uint64_t birth);
 /* MP_OS_INTERRUPT, TERMINATE, KILL. mp_os_egone if it has ended. */
 enum mp_os_signal {
     MP_OS_INTERRUPT,

@@ -152,7 +152,7 @@ static int64_t step(int64_t deadline)
     return mp_os_end_is_visible() ? deadline : mp__deadline_slice(deadline, SLICE);
 }
 
-static void look_at_others(void)
+void mp__children_look(void)
 {
     if (!mp_os_end_is_visible()) (void)mp__children_alive(NULL, 0);
 }
@@ -164,7 +164,7 @@ static int await_child(struct mp__child *child, struct mp__process *record, int6
     int error;
     while ((error = mp_os_process_wait(&child->process, step(deadline), &ending)) == mp_os_etimedout) {
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        look_at_others();
+        mp__children_look();
     }
     if (error && error != mp_os_egone) return mp__fail_os(error, "a child could not be waited for");
     tell(child->id, record, &ending);
@@ -227,7 +227,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             result = mp__fail_os(error, "a process could not be waited for");
             break;
         }
-        look_at_others();
+        mp__children_look();
     }
     if (open) mp_os_process_release(&process);
     return result;

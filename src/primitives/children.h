@@ -10,6 +10,8 @@
 /* Room for one more, taken before it is started, so that nothing can fail afterwards. NULL: no memory (detail set). */
 struct mp__child;
 struct mp__child *mp__child_prepare(void);
+/* Tell the family of those that have ended. */
+void mp__children_look(void);
 void mp__child_cancel(struct mp__child *child);
 /* It runs. */
 void mp__child_add(struct mp__child *child, uint64_t id, const mp_os_process *process, bool daemon);

@@ -32,6 +32,7 @@ static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t tim
     result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms));
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
+    mp__self.took = true;
     return result;
 }
 
@@ -40,7 +41,10 @@ static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t tim
 int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
-    if (control && mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) return 0;
+    if (control && mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) {
+        mp__self.took = true;
+        return 0;
+    }
     control = mp__control_of(lock.id, MP__LOCK);
     if (!control) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     return acquire_slowly(lock, control, timeout_ms);

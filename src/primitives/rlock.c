@@ -53,6 +53,7 @@ static void taken(struct mp__control *control)
 {
     atomic_store_explicit(&control->as.lock.holder, mp__self.stamp, memory_order_relaxed);
     atomic_store_explicit(&control->as.lock.depth, 1, memory_order_relaxed);
+    mp__self.took = true;
 }
 
 static int acquire_slowly(mp_rlock rlock, struct mp__control *control, int64_t timeout_ms)

@@ -5,6 +5,7 @@
 #include "primitives/start.h"
 #include "base/control.h"
 #include "base/error.h"
+#include "base/recover.h"
 #include "base/thread.h"
 #include "primitives/child.h"
 #include "primitives/children.h"
@@ -108,6 +109,7 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
     int result = mp__thread_join();
     if (result < 0) return result;
     mp__family_on_fork(forked);
+    mp__recover_by_looking(mp__children_look);
     mp__child_watch_exit();
     mp__children_tidy();
 

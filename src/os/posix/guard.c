@@ -50,15 +50,4 @@ void mp_os_guard_release(void *guard)
 
 #include "os/guard_word.h"
 
-/* A child that was not reaped yet still has its pid, which is all that others can see. */
-static bool is_dead(int64_t pid)
-{
-    mp_os_process process = {.pid = pid, .handle = MP_OS_NO_HANDLE, .child = true};
-    mp_os_ending ending;
-    int error = mp_os_process_wait(&process, 0, &ending);
-    if (error != mp_os_egone) return error == 0;
-    process.child = false;
-    return mp_os_process_wait(&process, 0, &ending) == 0;
-}
-
 #endif

@@ -314,6 +314,20 @@ static bool has_ended(const mp_os_process *process)
     return !is_there(process->pid);
 }
 
+/* A child that was not reaped yet still has its pid, which where there are no pidfds is all that others can see. */
+bool mp_os_process_is_gone(int64_t pid, uint64_t birth)
+{
+    mp_os_process process = {.pid = pid, .handle = MP_OS_NO_HANDLE, .child = true};
+    mp_os_ending ending;
+    int error = ask_child((pid_t)pid, WNOHANG, &ending);
+    if (error != mp_os_egone) return error == 0;
+    error = mp_os_process_open(&process, pid, birth);
+    if (error != 0) return error == mp_os_egone;
+    bool gone = has_ended(&process);
+    mp_os_process_release(&process);
+    return gone;
+}
+
 int mp_os_process_signal(mp_os_process *process, enum mp_os_signal signal)
 {
     static const int numbers[] = {[MP_OS_INTERRUPT] = SIGINT, [MP_OS_TERMINATE] = SIGTERM, [MP_OS_KILL] = SIGKILL};

@@ -5,7 +5,9 @@
 #include "posix.h"
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 #if MP_LINUX
@@ -73,11 +75,130 @@ void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
     errno = saved;
 }
 
+/* ---- lives ----------------------------------------------------------------------------------------------------- */
+
+/* A robust mutex that its thread holds. The first thing that the kernel does when a thread dies, before it takes its
+ * memory apart, is to go through the list of those and mark the word of each, and to wake one who sleeps on it, if the
+ * word says that there is one. Where in the mutex that word lies the list says, too. */
+
+_Static_assert(sizeof(pthread_mutex_t) <= MP_OS_LIFE_SIZE, "a life holds a mutex");
+
+#define OFFSET_UNKNOWN ((size_t)-1)
+static _Atomic size_t life_offset = OFFSET_UNKNOWN;
+
+static _Atomic uint32_t *life_word(const void *life)
+{
+    size_t offset = atomic_load_explicit(&life_offset, memory_order_relaxed);
+    return offset == OFFSET_UNKNOWN ? NULL : (_Atomic uint32_t *)((uintptr_t)life + offset);
+}
+
+/* This thread has just taken it: it is first in the list. */
+static int learn_offset(const void *life)
+{
+    struct robust_list_head *head = NULL;
+    size_t size = 0;
+    if (life_word(life) != NULL) return 0;
+    if (syscall(SYS_get_robust_list, 0, &head, &size) != 0 || head == NULL) return mp_os_enotsup;
+    uintptr_t word = (uintptr_t)head->list.next + (uintptr_t)head->futex_offset, begin = (uintptr_t)life;
+    if (word < begin || word > begin + sizeof(pthread_mutex_t) - sizeof(uint32_t) || word % sizeof(uint32_t) != 0)
+        return mp_os_enotsup;
+    uint32_t now = atomic_load_explicit((_Atomic uint32_t *)word, memory_order_relaxed);
+    if ((now & FUTEX_TID_MASK) != (uint32_t)syscall(SYS_gettid)) return mp_os_enotsup;
+    atomic_store_explicit(&life_offset, (size_t)(word - begin), memory_order_relaxed);
+    return 0;
+}
+
+int mp_os_life_begin(void *life)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error != 0) return error;
+    error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (error == 0) error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    if (error == 0) error = pthread_mutex_init(life, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    if (error == 0) error = pthread_mutex_lock(life);
+    return error != 0 ? error : learn_offset(life);
+}
+
+void mp_os_life_end(void *life)
+{
+    pthread_mutex_unlock(life);
+    pthread_mutex_destroy(life);
+}
+
+bool mp_os_life_is_over(const void *life)
+{
+    const _Atomic uint32_t *word = life_word(life);
+    return word != NULL && atomic_load_explicit(word, memory_order_acquire) & FUTEX_OWNER_DIED;
+}
+
+/* Have the kernel wake somebody when it is over. False: it is, or cannot be told. */
+static bool attend(_Atomic uint32_t *life, uint32_t *value)
+{
+    *value = atomic_load_explicit(life, memory_order_relaxed);
+    do {
+        if (*value & FUTEX_OWNER_DIED || (*value & FUTEX_TID_MASK) == 0) return false;
+        if (*value & FUTEX_WAITERS) return true;
+    } while (!atomic_compare_exchange_weak_explicit(life, value, *value | FUTEX_WAITERS, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    *value |= FUTEX_WAITERS;
+    return true;
+}
+
+/* What futex_waitv reads, since 5.16. */
+struct waited {
+    uint64_t value, address;
+    uint32_t flags, reserved;
+};
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
+{
+    const uint32_t of_32_bits = 2;
+    _Atomic uint32_t *other = life_word(life);
+    uint32_t alive;
+    if (other == NULL) return mp_os_word_wait(word, value, deadline);
+    if (!attend(other, &alive)) return 0;
+    const struct waited both[2] = {{.value = value, .address = (uintptr_t)word, .flags = of_32_bits},
+                                   {.value = alive, .address = (uintptr_t)other, .flags = of_32_bits}};
+    if (deadline < 0) deadline = 0;
+    const struct wide_time end = {deadline / 1000000000, deadline % 1000000000};
+    if (syscall(SYS_futex_waitv, both, 2, 0, deadline == MP_OS_NEVER ? NULL : &end, CLOCK_MONOTONIC) >= 0) return 0;
+    if (errno == ENOSYS || errno == EPERM) return mp_os_word_wait(word, value, deadline);
+    return errno == EAGAIN || errno == EINTR ? 0 : errno;
+}
+
 #else
 
 bool mp_os_word_sleeps(void)
 {
     return false;
+}
+
+int mp_os_life_begin(void *life)
+{
+    (void)life;
+    return mp_os_enotsup;
+}
+
+void mp_os_life_end(void *life)
+{
+    (void)life;
+}
+
+bool mp_os_life_is_over(const void *life)
+{
+    (void)life;
+    return false;
+}
+
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
+{
+    (void)word, (void)value, (void)life, (void)deadline;
+    return mp_os_enotsup;
 }
 
 int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)

@@ -94,6 +94,17 @@ int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *e
     return 0;
 }
 
+bool mp_os_process_is_gone(int64_t pid, uint64_t birth)
+{
+    mp_os_process process = {.handle = MP_OS_NO_HANDLE};
+    mp_os_ending ending;
+    int error = mp_os_process_open(&process, pid, birth);
+    if (error) return error == mp_os_egone;
+    error = mp_os_process_wait(&process, 0, &ending);
+    mp_os_process_release(&process);
+    return error == 0;
+}
+
 static bool has_ended(HANDLE process, DWORD patience)
 {
     return WaitForSingleObject(process, patience) == WAIT_OBJECT_0;

@@ -27,6 +27,29 @@ bool mp_os_word_sleeps(void)
     return false;
 }
 
+int mp_os_life_begin(void *life)
+{
+    (void)life;
+    return mp_os_enotsup;
+}
+
+void mp_os_life_end(void *life)
+{
+    (void)life;
+}
+
+bool mp_os_life_is_over(const void *life)
+{
+    (void)life;
+    return false;
+}
+
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
+{
+    (void)word, (void)value, (void)life, (void)deadline;
+    return mp_os_enotsup;
+}
+
 int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     (void)word, (void)value, (void)deadline;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * recover.h - what a dead thread held is taken from it.
+ *
+ * A thread can be killed anywhere. Its number stands in the words of the locks that it held, so its record is kept until
+ * those have been given up for it: with MP__LOCK_DIED in its place. Whoever notices first does that, and may be killed in
+ * it: the next one does it again. Who notices: who waits for one of its locks; who learns that its process has ended.
+ */
+#ifndef MP_BASE_RECOVER_H
+#define MP_BASE_RECOVER_H
+
+#include "base/arena.h"
+
+/* Where only a parent sees the end of a child (mp_os_end_is_visible), every process looks at its own while it waits for
+ * anything: others may wait for what they held. By this: */
+void mp__recover_by_looking(void (*look)(void));
+void mp__recover_look(void);
+
+/* The thread of that number is dead, or ends: give up what it holds, and its record. */
+void mp__recover(uint32_t number);
+/* Likewise, if it is dead. True if it was, and is recovered. */
+bool mp__recover_if_dead(uint32_t number, bool thorough);
+
+#endif
