@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#if MP_LINUX && defined(PTHREAD_MUTEX_ROBUST)
+#if MP_OS__ROBUST
 
 #define TRIES 40
 

@@ -19,6 +19,12 @@
 #else
 #define MP_LINUX 0
 #endif
+/* Mutexes that the system gives to the next when their owner has died; Android's library has none. */
+#if MP_LINUX && !defined(__BIONIC__)
+#define MP_OS__ROBUST 1
+#else
+#define MP_OS__ROBUST 0
+#endif
 
 /* Whether a sanitizer watches this program: it has its own ideas of address space and of vfork. */
 bool mp_os__sanitized(void);

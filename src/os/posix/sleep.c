@@ -75,7 +75,29 @@ void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
     errno = saved;
 }
 
+#else
+
+bool mp_os_word_sleeps(void)
+{
+    return false;
+}
+
+int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    (void)word, (void)value, (void)deadline;
+    return mp_os_enotsup;
+}
+
+void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
+{
+    (void)word, (void)count;
+}
+
+#endif
+
 /* ---- lives ----------------------------------------------------------------------------------------------------- */
+
+#if MP_OS__ROBUST
 
 /* A robust mutex that its thread holds. The first thing that the kernel does when a thread dies, before it takes its
  * memory apart, is to go through the list of those and mark the word of each, and to wake one who sleeps on it, if the
@@ -173,11 +195,6 @@ int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, i
 
 #else
 
-bool mp_os_word_sleeps(void)
-{
-    return false;
-}
-
 int mp_os_life_begin(void *life)
 {
     (void)life;
@@ -197,19 +214,8 @@ bool mp_os_life_is_over(const void *life)
 
 int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
 {
-    (void)word, (void)value, (void)life, (void)deadline;
-    return mp_os_enotsup;
-}
-
-int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
-{
-    (void)word, (void)value, (void)deadline;
-    return mp_os_enotsup;
-}
-
-void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
-{
-    (void)word, (void)count;
+    (void)life;
+    return mp_os_word_wait(word, value, deadline);
 }
 
 #endif
