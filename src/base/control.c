@@ -93,21 +93,15 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
     return 0;
 }
 
-int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last)
+/* The arena's lock is held. False: it is destroyed already. */
+static bool retire(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
 {
-    struct mp__control *control = mp__control_of(id, type);
-    if (!control) return MP_EBADHANDLE;
-    mp__arena_lock();
-    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
     uint64_t dead = (uint64_t)(mp__generation_of(id) + 1) << 32;
+    *state = atomic_load_explicit(&control->state, memory_order_relaxed);
     do {
-        if (mp__generation_of(state) != mp__generation_of(id)) {
-            mp__arena_unlock();
-            return MP_EBADHANDLE;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(&control->state, &state, dead, memory_order_acq_rel,
+        if (mp__generation_of(*state) != mp__generation_of(id)) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&control->state, state, dead, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    if (last) memcpy(last, control, sizeof *last);
     atomic_store_explicit(&control->type, MP__FREE, memory_order_relaxed);
     struct mp__header *header = mp__header();
     header->counts[type]--;
@@ -115,9 +109,35 @@ int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *las
         control->next = header->free_controls;
         header->free_controls = (uint32_t)(id & MP__INDEX_MASK);
     }
+    return true;
+}
+
+int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,
+                             void (*before)(const struct mp__control *))
+{
+    struct mp__control *control = mp__control_of(id, type);
+    if (!control) return MP_EBADHANDLE;
+    uint64_t state;
+    mp__arena_lock();
+    if (before && mp__control_alive(control, id)) before(control);
+    bool mine = retire(control, id, type, &state);
+    if (mine && last) memcpy(last, control, sizeof *last);
     mp__arena_unlock();
-    if (state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
-    return 0;
+    if (mine && state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
+    return mine ? 0 : MP_EBADHANDLE;
+}
+
+int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last)
+{
+    return mp__control_destroy_with(id, type, last, NULL);
+}
+
+void mp__control_retire(uint64_t id, enum mp__type type)
+{
+    struct mp__control *control = mp__control_of(id, type);
+    uint64_t state;
+    if (control && retire(control, id, type, &state) && state & MP__LOCK_WAITERS)
+        mp__park_wake(&control->state, UINT32_MAX);
 }
 
 void mp__control_repair(void)

@@ -71,6 +71,12 @@ int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct
 /* End the life of what an id names: only one caller of all succeeds, and gets what it contained in *last (may be NULL).
  * Who sleeps on it is woken. 0 or MP_EBADHANDLE (no detail set). The block is free for others when this returns. */
 int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *last);
+/* Likewise; `before` is called under the same lock, to write down that what belongs to it is this process's, should that
+ * die then (mp__recover_process). */
+int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,
+                             void (*before)(const struct mp__control *));
+/* Likewise, with the arena's lock held. */
+void mp__control_retire(uint64_t id, enum mp__type type);
 
 /* The name of a type: "lock". */
 const char *mp__type_name(enum mp__type type);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/park.h"
+#include "base/recover.h"
 #include "base/repair.h"
 #include "base/thread.h"
 
@@ -164,6 +165,7 @@ static int slot_take(uint32_t *slot)
     else
         header->free_processes = record->next;
     memset((void *)record, 0, MP__PROCESS_STRIDE);
+    record->parent = mp__family_id();
     atomic_store_explicit(&record->flags, MP__TAKEN, memory_order_release);
     *slot = wanted;
     return 0;
@@ -204,6 +206,32 @@ static void append_number(char *text, size_t at, uint32_t number)
     do digits[--from] = (char)('0' + number % 10);
     while (number /= 10);
     (void)append(text, at, sizeof digits, digits + from);
+}
+
+/* The control block of a record that does not know it yet; 0: there is none. */
+static uint64_t control_of_slot(uint32_t slot)
+{
+    for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
+        const struct mp__control *control =
+            mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+        if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__PROCESS &&
+            control->as.process.slot == slot)
+            return atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
+    }
+    return 0;
+}
+
+void mp__process_sweep(uint64_t creator)
+{
+    for (uint32_t slot = 1; slot < mp__header()->processes_top; slot++) {
+        const struct mp__process *record = mp__process_at(slot);
+        if (!record || !(atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__TAKEN) ||
+            atomic_load_explicit(&record->handle, memory_order_relaxed) || record->parent != creator)
+            continue;
+        uint64_t id = control_of_slot(slot);
+        if (id) mp__control_retire(id, MP__PROCESS);
+        slot_give_back(slot);
+    }
 }
 
 /* "Process-1", in a child of it "Process-1:1", as Python does. Without snprintf: its stack would be one more page that is
@@ -332,8 +360,10 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     if (!record) return false;
     /* First, so that who sees the end finds everything gone. */
     if (id != mp__family_id()) {
+        bool orderly = atomic_load_explicit(&record->returned, memory_order_acquire);
         mp__thread_reclaim(id);
         mp__process_undeliver(record, id);
+        if (!orderly) mp__recover_process(id);
     }
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {

@@ -63,4 +63,7 @@ void mp__process_unname(uint64_t id);
 /* Sleep until it has ended, or somebody said so, or the deadline. */
 void mp__process_sleep(struct mp__process *record, uint64_t id, int64_t deadline);
 
+/* Give up records that a dead process was about to create. The arena's lock is held. */
+void mp__process_sweep(uint64_t creator);
+
 #endif

@@ -14,16 +14,35 @@
  * zeroed by the one caller whose block it is, while the block counts as in use.
  */
 #include "base/heap.h"
+#include "base/family.h"
 #include "base/repair.h"
 
 #include <mp/error.h>
 #include <string.h>
 
-#define PENDING    UINT64_MAX          /* ref of a run between states */
 #define BIG        (UINT64_C(1) << 20) /* what goes back to the system when freed */
 #define HUGE       (UINT64_C(1) << 26) /* what is refused before page records are made for it */
 #define CELL_UNIT  UINT64_C(64)
 #define SMALL_MOST (UINT64_C(16) << 10)
+
+/* A ref: an id, whose generation is odd. Of a run between states: that of the process that has it, made even. */
+#define ODD (UINT64_C(1) << 32)
+
+static uint64_t mine(void)
+{
+    uint64_t id = mp__family_id();
+    return id ? id : MP__HEAP_NOBODYS;
+}
+
+static uint64_t pending(uint64_t process)
+{
+    return process & ~ODD;
+}
+
+static bool is_pending(uint64_t ref)
+{
+    return ref && !(ref & ODD);
+}
 
 static const uint16_t class_units[MP__HEAP_CLASSES] = {1,  2,  3,  4,  5,  6,  7,  8,  10,  12,  14,  16,  20,  24,
                                                        28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256};
@@ -216,7 +235,7 @@ static int large_alloc(uint64_t size, uint64_t ref, uint64_t *offset)
     if (size >= HUGE && size > mp_os_memory_available()) return MP_ENOMEM;
     uint32_t run = (uint32_t)pages, page, taken = 0;
     mp__arena_lock();
-    int result = run_take(run, PENDING, &page);
+    int result = run_take(run, pending(mine()), &page);
     mp__arena_unlock();
     if (result < 0) return result;
 
@@ -240,7 +259,7 @@ static int large_alloc(uint64_t size, uint64_t ref, uint64_t *offset)
 static void large_free(uint32_t page)
 {
     uint32_t run = page_at(page)->run;
-    page_at(page)->ref = PENDING;
+    page_at(page)->ref = pending(mine());
     heap()->bytes_used -= run * MP__PAGE_SIZE;
     heap()->blocks--;
     mp__arena_unlock();
@@ -358,7 +377,7 @@ static uint64_t *find(uint64_t offset, uint32_t *page, uint32_t *cell)
     *page = (uint32_t)number;
     struct mp__page *record = page_at(*page);
     if (record->state == MP__PAGE_RUN) /* the last page of a run has the state, too, but never a ref */
-        return inside == 0 && record->ref && record->ref != PENDING ? &record->ref : NULL;
+        return inside == 0 && record->ref && !is_pending(record->ref) ? &record->ref : NULL;
     if (record->state != MP__PAGE_SLAB) return NULL;
     struct slab *slab = slab_at(*page);
     *cell = slab ? cell_of(slab, inside) : UINT32_MAX;
@@ -367,6 +386,7 @@ static uint64_t *find(uint64_t offset, uint32_t *page, uint32_t *cell)
 
 int mp__heap_alloc(uint64_t size, uint64_t ref, uint64_t *offset)
 {
+    if (ref == MP__HEAP_MINE) ref = mine();
     return size <= SMALL_MOST ? small_alloc(size, ref, offset) : large_alloc(size, ref, offset);
 }
 
@@ -384,26 +404,61 @@ void mp__heap_free(uint64_t offset)
     mp__arena_unlock();
 }
 
-uint64_t mp__heap_ref(uint64_t offset)
+uint64_t mp__heap_ref_locked(uint64_t offset)
 {
     uint32_t page, cell;
+    const uint64_t *ref = find(offset, &page, &cell);
+    return ref ? *ref : 0;
+}
+
+uint64_t mp__heap_ref(uint64_t offset)
+{
     mp__arena_lock();
-    uint64_t *ref = find(offset, &page, &cell);
-    uint64_t found = ref ? *ref : 0;
+    uint64_t ref = mp__heap_ref_locked(offset);
     mp__arena_unlock();
-    return found;
+    return ref;
+}
+
+void mp__heap_set_ref_locked(uint64_t offset, uint64_t ref)
+{
+    uint32_t page, cell;
+    uint64_t *found = find(offset, &page, &cell);
+    if (found) *found = ref == MP__HEAP_MINE ? mine() : ref;
 }
 
 void mp__heap_set_ref(uint64_t offset, uint64_t ref)
 {
-    uint32_t page, cell;
     mp__arena_lock();
-    uint64_t *found = find(offset, &page, &cell);
-    if (found) *found = ref;
+    mp__heap_set_ref_locked(offset, ref);
     mp__arena_unlock();
 }
 
 /* ---- after a death --------------------------------------------------------------------------------------------- */
+
+static void slab_sweep(uint32_t page, uint64_t process)
+{
+    const struct slab *slab = slab_at(page);
+    for (uint32_t cell = 0; slab && page_at(page)->state == MP__PAGE_SLAB && cell < slab->fresh; cell++)
+        if (slab->refs[cell] == process) small_free(page, cell);
+}
+
+void mp__heap_sweep(uint64_t process)
+{
+    mp__arena_lock();
+    /* A run that becomes free grows together with its neighbours, whose records stay as they are: so `next` leads on. */
+    for (uint32_t page = 0, next; page < heap()->top; page = next) {
+        const struct mp__page *record = page_at(page);
+        uint64_t ref = record->state == MP__PAGE_RUN ? record->ref : 0;
+        next = page + record->run;
+        if (record->state == MP__PAGE_SLAB) slab_sweep(page, process);
+        if (ref == pending(process)) run_free(page, record->run);
+        if (ref == process) {
+            large_free(page); /* lets the lock go meanwhile */
+            next = 0;
+        }
+    }
+    mp__arena_unlock();
+}
 
 /* What is derived in a slab. False: none of its cells is in use. */
 static bool slab_repair(uint32_t page)
@@ -433,7 +488,7 @@ static bool run_repair(uint32_t page)
     if (record->state == MP__PAGE_SLAB) return slab_repair(page);
     if (record->state == MP__PAGE_FREE || !record->ref) return false;
     run_mark(page, record->run, MP__PAGE_RUN);
-    if (record->ref != PENDING) {
+    if (!is_pending(record->ref)) {
         heap()->bytes_used += record->run * MP__PAGE_SIZE;
         heap()->blocks++;
     }

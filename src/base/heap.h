@@ -10,14 +10,22 @@
 /* The most that one block can have. */
 uint64_t mp__heap_limit(void);
 
-/* Allocate zeroed bytes, aligned to 64. `ref` says what for (the id of its object; not 0) and can be asked of the
- * address later. 0 and *offset in the arena (never 0), or MP_ENOMEM (no detail set). The caller has joined a family. */
+/* Allocate zeroed bytes, aligned to 64. `ref` says whose they are, and can be asked of the address later: the id of an
+ * object, or MP__HEAP_MINE: this process's, until mp__heap_set_ref gives them to one, and free should it die before; or
+ * MP__HEAP_NOBODYS. 0 and *offset in the arena (never 0), or MP_ENOMEM (no detail set). The caller has joined a family. */
+#define MP__HEAP_MINE    UINT64_C(0)
+#define MP__HEAP_NOBODYS ((UINT64_C(1) << 32) | 1) /* no id has the tag 0 */
 int mp__heap_alloc(uint64_t size, uint64_t ref, uint64_t *offset);
 void mp__heap_free(uint64_t offset);
+/* Free what was a dead process's, and no object's yet or any more. */
+void mp__heap_sweep(uint64_t process);
 
 /* What an allocated block is for; 0 if none begins there. Any number at all may be asked. */
 uint64_t mp__heap_ref(uint64_t offset);
 void mp__heap_set_ref(uint64_t offset, uint64_t ref);
+/* Likewise, with the arena's lock held. */
+uint64_t mp__heap_ref_locked(uint64_t offset);
+void mp__heap_set_ref_locked(uint64_t offset, uint64_t ref);
 
 /* Where it lies in this process; NULL if it can not be mapped. */
 void *mp__heap_at(uint64_t offset, uint64_t size);

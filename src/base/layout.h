@@ -78,6 +78,7 @@ struct mp__control {
             _Atomic uint32_t depth;             /* rlock: times taken; the owner's own */
             uint32_t part;                      /* belongs to a value or an array: not to be destroyed alone */
             alignas(8) _Atomic uint64_t holder; /* rlock: `stamp` of the thread that has it */
+            alignas(8) uint64_t maker;          /* of a part: the process that creates what it belongs to; then 0 */
         } lock;
         struct {
             alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */

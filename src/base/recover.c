@@ -5,6 +5,8 @@
 #include "base/recover.h"
 #include "base/control.h"
 #include "base/error.h"
+#include "base/family.h"
+#include "base/heap.h"
 #include "base/lockword.h"
 #include "base/park.h"
 #include "base/thread.h"
@@ -64,4 +66,49 @@ bool mp__recover_if_dead(uint32_t number, bool thorough)
     mp__arena_unlock();
     if (dead) mp__log(MP_LOG_WARNING, "a thread is dead: what it held is free");
     return dead;
+}
+
+static struct mp__control *control_alive(uint32_t index, uint64_t *id)
+{
+    struct mp__control *control =
+        mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+    if (!control) return NULL;
+    *id = atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
+    return mp__generation_of(*id) & 1 ? control : NULL;
+}
+
+/* It is created, but the process has not come to give it what belongs to it. The arena's lock is held. */
+static void finish_data(const struct mp__control *control, uint64_t id, uint64_t process)
+{
+    struct mp__control *part = control->as.data.own_lock ? mp__control_of(control->as.data.lock, MP__RLOCK) : NULL;
+    if (part) part->as.lock.maker = 0;
+    if (control->as.data.offset && mp__heap_ref_locked(control->as.data.offset) == process)
+        mp__heap_set_ref_locked(control->as.data.offset, id);
+}
+
+static void finish_objects(uint64_t process)
+{
+    uint32_t top = mp__header()->controls_top;
+    uint64_t id;
+    for (uint32_t index = 1; index < top; index++) {
+        const struct mp__control *control = control_alive(index, &id);
+        uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
+        if (type == MP__VALUE || type == MP__ARRAY || type == MP__BLOCK) finish_data(control, id, process);
+    }
+    /* The parts that are left belong to nothing. */
+    for (uint32_t index = 1; index < top; index++) {
+        const struct mp__control *control = control_alive(index, &id);
+        if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__RLOCK &&
+            control->as.lock.part && control->as.lock.maker == process)
+            mp__control_retire(id, MP__RLOCK);
+    }
+}
+
+void mp__recover_process(uint64_t id)
+{
+    mp__arena_lock();
+    finish_objects(id);
+    mp__process_sweep(id);
+    mp__arena_unlock();
+    mp__heap_sweep(id);
 }

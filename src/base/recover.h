@@ -21,4 +21,7 @@ void mp__recover(uint32_t number);
 /* Likewise, if it is dead. True if it was, and is recovered. */
 bool mp__recover_if_dead(uint32_t number, bool thorough);
 
+/* A process is dead: what it was about to create, or to destroy. */
+void mp__recover_process(uint64_t id);
+
 #endif

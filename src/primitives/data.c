@@ -19,6 +19,13 @@ static void fill(struct mp__control *control, const void *with)
     control->as.data.own_lock = data->own_lock;
 }
 
+/* What belongs to one that is about to be destroyed is this process's to free. */
+static void take_over(const struct mp__control *control)
+{
+    if (control->as.data.offset) mp__heap_set_ref_locked(control->as.data.offset, MP__HEAP_MINE);
+    if (control->as.data.own_lock) mp__rlock_part_is_made((mp_rlock){control->as.data.lock}, false);
+}
+
 /* The lock it shall have: none, that of the options, or a new one. */
 static int lock_choose(const char *call, enum mp__type type, const mp_shared_options *options, struct mp__data *data)
 {
@@ -50,7 +57,7 @@ int mp__data_create(const char *call, enum mp__type type, uint64_t size, uint64_
     result = lock_choose(call, type, options, &data);
     if (result < 0) return result;
     /* MP__BLOCK alone needs the way back from an address; its ref becomes the id as soon as there is one. */
-    if (size && mp__heap_alloc(size, 1, &data.offset) < 0)
+    if (size && mp__heap_alloc(size, MP__HEAP_MINE, &data.offset) < 0)
         result = mp__fail(MP_ENOMEM, "%s: the arena or the machine has not %" PRIu64 " bytes more", call, size);
     if (result == 0) result = mp__control_create(type, options ? options->name : NULL, fill, &data, id);
     if (result < 0) {
@@ -59,6 +66,7 @@ int mp__data_create(const char *call, enum mp__type type, uint64_t size, uint64_
         return result;
     }
     if (data.offset) mp__heap_set_ref(data.offset, *id);
+    if (data.own_lock) mp__rlock_part_is_made((mp_rlock){data.lock}, true);
     return 0;
 }
 
@@ -87,7 +95,7 @@ void *mp__data_at(const struct mp__data *data)
 int mp__data_destroy(const char *call, uint64_t id, enum mp__type type)
 {
     struct mp__control last;
-    if (mp__control_destroy(id, type, &last) < 0) return mp__fail_handle(call, id, mp__type_name(type));
+    if (mp__control_destroy_with(id, type, &last, take_over) < 0) return mp__fail_handle(call, id, mp__type_name(type));
     if (last.as.data.offset) mp__heap_free(last.as.data.offset);
     if (last.as.data.own_lock) (void)mp__rlock_destroy_part((mp_rlock){last.as.data.lock});
     return 0;

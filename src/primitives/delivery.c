@@ -25,7 +25,7 @@ int mp__delivery_create(struct mp__process *record, const mp_os_module *target, 
                                     .args_offset = align(head) + align(setting_size)};
     delivery.total = delivery.args_offset + args_size;
     uint64_t offset;
-    if (args_size > mp__heap_limit() || mp__heap_alloc(delivery.total, 1, &offset) < 0)
+    if (args_size > mp__heap_limit() || mp__heap_alloc(delivery.total, MP__HEAP_MINE, &offset) < 0)
         return mp__fail(MP_ENOMEM,
                         "mp_process_start: the arena or the machine has no %" PRIu64 " bytes for the arguments",
                         (uint64_t)args_size);
@@ -38,6 +38,7 @@ int mp__delivery_create(struct mp__process *record, const mp_os_module *target, 
     memcpy(block + offsetof(struct mp__delivery, target), target, head - offsetof(struct mp__delivery, target));
     if (args_size) memcpy(block + delivery.args_offset, args, args_size);
     if (room) *room = block + delivery.setting_offset;
+    mp__heap_set_ref(offset, atomic_load_explicit(&record->handle, memory_order_relaxed));
     /* V1: complete before the child, or who cleans up after it, can find it. */
     atomic_store_explicit(&record->delivery, offset, memory_order_release);
     return 0;

@@ -9,6 +9,7 @@
 #include "base/control.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/family.h"
 #include "base/lockword.h"
 #include "base/thread.h"
 
@@ -20,6 +21,7 @@ static uint64_t free_state(uint64_t id)
 static void part_fill(struct mp__control *control, const void *part)
 {
     control->as.lock.part = *(const uint32_t *)part;
+    control->as.lock.maker = control->as.lock.part ? mp__family_id() : 0;
 }
 
 static int create(mp_rlock *rlock, const char *name, uint32_t part)
@@ -39,6 +41,12 @@ int mp_rlock_create(mp_rlock *rlock, const mp_lock_options *options)
 int mp__rlock_create_part(mp_rlock *rlock, const char *name)
 {
     return create(rlock, name, 1);
+}
+
+void mp__rlock_part_is_made(mp_rlock rlock, bool made)
+{
+    struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    if (control) control->as.lock.maker = made ? 0 : mp__family_id();
 }
 
 /* Whether the calling thread has it. */

@@ -9,6 +9,8 @@
 
 /* One that mp_rlock_destroy refuses: it goes with what it is a part of. */
 int mp__rlock_create_part(mp_rlock *rlock, const char *name);
+/* What it belongs to is there; or not any more: then it goes with this process. */
+void mp__rlock_part_is_made(mp_rlock rlock, bool made);
 int mp__rlock_destroy_part(mp_rlock rlock);
 
 #endif

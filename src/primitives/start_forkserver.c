@@ -93,7 +93,7 @@ static int preload_deliver(uint64_t *offset)
     int result = mp__funcref_make("mp_process_start", "the preload function", given.address, &module);
     if (result < 0) return result;
     void *block = NULL;
-    if (mp__heap_alloc(sizeof module, 1, offset) == 0) block = mp__heap_at(*offset, sizeof module);
+    if (mp__heap_alloc(sizeof module, MP__HEAP_NOBODYS, offset) == 0) block = mp__heap_at(*offset, sizeof module);
     if (!block) return mp__fail(MP_ENOMEM, "mp_process_start: no memory for the preload function's name");
     memcpy(block, &module, sizeof module);
     return 0;

@@ -51,6 +51,7 @@ struct operation {
     int (*operate)(struct stage *); /* by the child */
     int (*check)(
         struct stage *); /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
+    unsigned creates;    /* objects */
 };
 
 static const char *failed_at;
@@ -209,6 +210,13 @@ static int large(struct stage *stage)
     return 0;
 }
 
+/* What goes back to the system when it is freed. */
+static int huge(struct stage *stage)
+{
+    stage->size = 2 << 20;
+    return 0;
+}
+
 /* The allocator still gives what it is asked for, and nothing twice. */
 static int block_check(struct stage *stage)
 {
@@ -242,16 +250,69 @@ static int array_use_check(struct stage *stage)
     return array_check(stage);
 }
 
+static int lock_use(struct stage *stage)
+{
+    (void)stage;
+    mp_lock lock;
+    int result = mp_lock_create(&lock, NULL);
+    return result < 0 ? result : mp_lock_destroy(lock);
+}
+
+static int lock_use_check(struct stage *stage)
+{
+    HOLDS(lock_prepare(stage) == 0);
+    HOLDS(lock_check(stage) == 0);
+    return 0;
+}
+
+/* ---- processes ------------------------------------------------------------------------------------------------- */
+
+static int nothing(void *args)
+{
+    return args ? 3 : 4;
+}
+
+static int process_fork(struct stage *stage)
+{
+    (void)stage;
+    mp_process process;
+    int code, result = mp_process_start(&process, nothing, NULL, 0, &(mp_process_options){.method = MP_FORK});
+    if (result == 0) result = mp_process_join(process, &code, LIMIT);
+    return result < 0 ? result : mp_process_close(process);
+}
+
+static int process_check(struct stage *stage)
+{
+    mp_process process;
+    int code = 0;
+    HOLDS(mp_process_start(&process, nothing, &stage->size, sizeof stage->size,
+                           &(mp_process_options){.method = MP_FORK}) == 0);
+    HOLDS(mp_process_join(process, &code, LIMIT) == 0 && code == 3);
+    HOLDS(mp_process_close(process) == 0);
+    return 0;
+}
+
 static const struct operation operations[] = {
-    {"lock acquire", lock_prepare, NULL, lock_acquire, lock_check},
-    {"lock release", lock_prepare, lock_acquire, lock_release, lock_check},
-    {"lock acquire in vain", held_prepare, NULL, lock_acquire_in_vain, held_check},
-    {"lock release to a waiter", lock_prepare, lock_hold_before_waiter, lock_release, lock_check},
-    {"rlock, three deep", rlock_prepare, NULL, rlock_use, rlock_check},
-    {"MP_WITH_LOCK", array_prepare, NULL, lock_with, array_check},
-    {"block, small", small, NULL, block_use, block_check},
-    {"block, large", large, NULL, block_use, block_check},
-    {"array with its lock", NULL, NULL, array_use, array_use_check},
+    {.name = "lock acquire", .prepare = lock_prepare, .operate = lock_acquire, .check = lock_check},
+    {.name = "lock release",
+     .prepare = lock_prepare,
+     .before = lock_acquire,
+     .operate = lock_release,
+     .check = lock_check},
+    {.name = "lock acquire in vain", .prepare = held_prepare, .operate = lock_acquire_in_vain, .check = held_check},
+    {.name = "lock release to a waiter",
+     .prepare = lock_prepare,
+     .before = lock_hold_before_waiter,
+     .operate = lock_release,
+     .check = lock_check},
+    {.name = "rlock, three deep", .prepare = rlock_prepare, .operate = rlock_use, .check = rlock_check},
+    {.name = "MP_WITH_LOCK", .prepare = array_prepare, .operate = lock_with, .check = array_check},
+    {.name = "lock, created", .operate = lock_use, .check = lock_use_check, .creates = 1},
+    {.name = "block, small", .prepare = small, .operate = block_use, .check = block_check, .creates = 1},
+    {.name = "block, large", .prepare = large, .operate = block_use, .check = block_check, .creates = 1},
+    {.name = "block, huge", .prepare = huge, .operate = block_use, .check = block_check, .creates = 1},
+    {.name = "array with its lock", .operate = array_use, .check = array_use_check, .creates = 1},
+    {.name = "process, by fork", .operate = process_fork, .check = process_check, .creates = 1},
 };
 
 /* ---- one kill -------------------------------------------------------------------------------------------------- */
@@ -407,12 +468,31 @@ static bool complain(const struct operation *operation, long k, const char *what
     return false;
 }
 
-static bool balanced(const mp_stats *before, const mp_stats *after)
+/* What differs; NULL: nothing. An object that was complete when its creator was killed stays, with what belongs to it. */
+static const char *difference(const struct operation *operation, const mp_stats *before, const mp_stats *after)
 {
-    return before->blocks == after->blocks && before->bytes_used == after->bytes_used &&
-           before->locks == after->locks && before->rlocks == after->rlocks && before->arrays == after->arrays &&
-           before->shared_blocks == after->shared_blocks && before->threads == after->threads &&
-           before->records == after->records;
+    static char text[128];
+    uint64_t blocks = after->shared_blocks - before->shared_blocks, arrays = after->arrays - before->arrays;
+    uint64_t locks = after->locks - before->locks, records = after->records - before->records;
+    if (blocks + arrays + locks + records > operation->creates) return "more objects than were created";
+    const struct {
+        const char *name;
+        uint64_t before, after;
+    } counts[] = {
+        {"blocks of memory", before->blocks + blocks + arrays, after->blocks},
+        {"locks", before->locks + locks, after->locks},
+        {"rlocks", before->rlocks + arrays, after->rlocks},
+        {"threads", before->threads, after->threads},
+        {"records", before->records + records, after->records},
+        {"bytes", before->bytes_used, blocks + arrays ? before->bytes_used : after->bytes_used},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        if (counts[i].before == counts[i].after) continue;
+        (void)snprintf(text, sizeof text, "%s: %llu expected, %llu there", counts[i].name,
+                       (unsigned long long)counts[i].before, (unsigned long long)counts[i].after);
+        return text;
+    }
+    return NULL;
 }
 
 /* One child: all of the way if there is none yet, else to its place k. False: something is wrong. */
@@ -442,7 +522,8 @@ static bool try_once(const struct operation *operation, struct way *way, long k,
         return complain(operation, k, "join", mp_error_detail());
     (void)mp_process_close(process);
     (void)mp_get_stats(&after);
-    if (!balanced(&before, &after)) return complain(operation, k, "left over", "");
+    const char *left = difference(operation, &before, &after);
+    if (left) return complain(operation, k, "left over", left);
     tally->points += killed;
     tally->told += killed && found == MP_OWNERDEAD;
     tally->slow += took > IN_TIME;
@@ -460,7 +541,9 @@ static bool try_all(const struct operation *operation, long most)
     way_free(&way);
     way = (struct way){.length = 0};
     fine = fine && try_once(operation, &way, 0, &tally);
-    long stride = way.length / most + 1;
+    long eligible = 0;
+    for (long k = 0; k < way.length; k++) eligible += way.visits[k] <= VISITS;
+    long stride = eligible / most + 1;
     for (long k = 0; fine && k < way.length; k++) {
         random = random * 1664525 + 1013904223;
         if (way.visits[k] <= VISITS && (random >> 8) % (uint32_t)stride == 0)
