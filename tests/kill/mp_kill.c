@@ -40,8 +40,12 @@ struct stage {
     mp_rlock rlock;
     mp_array array;
     mp_block block;
-    mp_process waiter;
+    mp_block board; /* struct board: what a child lets the survivor know */
     size_t size;
+};
+
+struct board {
+    mp_process waiter;
 };
 
 struct operation {
@@ -113,15 +117,35 @@ static bool somebody_sleeps(mp_lock lock)
     return control && atomic_load(&control->state) & MP__LOCK_WAITERS;
 }
 
-/* The child has it, and another process sleeps for it. */
-static int lock_hold_before_waiter(struct stage *stage)
+static int waited_prepare(struct stage *stage)
 {
+    int result = mp_block_create(&stage->board, sizeof(struct board));
+    return result < 0 ? result : lock_prepare(stage);
+}
+
+/* The child has it, and another process sleeps for it. */
+static int hold_before_waiter(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
     int result = mp_lock_acquire(stage->lock, MP_FOREVER);
     if (result < 0) return result;
-    result = mp_process_start(&stage->waiter, take_and_give, &stage->lock, sizeof stage->lock,
+    result = mp_process_start(&board->waiter, take_and_give, &stage->lock, sizeof stage->lock,
                               &(mp_process_options){.method = MP_FORK});
-    while (result == 0 && !somebody_sleeps(stage->lock)) (void)mp_process_join(stage->waiter, NULL, 1);
+    while (result == 0 && !somebody_sleeps(stage->lock)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
+}
+
+/* The waiter, a child of the dead one, comes through, too, and has given the lock back. */
+static int waited_check(struct stage *stage)
+{
+    const struct board *board = mp_block_data(stage->board);
+    int code = 0, found = lock_check(stage);
+    if (found < 0) return found;
+    HOLDS(mp_process_join(board->waiter, &code, LIMIT) == 0);
+    HOLDS(code == 0 || code == MP_OWNERDEAD || code == MP_EBADHANDLE); /* the survivor has destroyed it by then */
+    HOLDS(mp_process_close(board->waiter) == 0);
+    HOLDS(mp_block_destroy(stage->board) == 0);
+    return code == MP_OWNERDEAD ? code : found;
 }
 
 static int lock_with(struct stage *stage)
@@ -301,10 +325,10 @@ static const struct operation operations[] = {
      .check = lock_check},
     {.name = "lock acquire in vain", .prepare = held_prepare, .operate = lock_acquire_in_vain, .check = held_check},
     {.name = "lock release to a waiter",
-     .prepare = lock_prepare,
-     .before = lock_hold_before_waiter,
+     .prepare = waited_prepare,
+     .before = hold_before_waiter,
      .operate = lock_release,
-     .check = lock_check},
+     .check = waited_check},
     {.name = "rlock, three deep", .prepare = rlock_prepare, .operate = rlock_use, .check = rlock_check},
     {.name = "MP_WITH_LOCK", .prepare = array_prepare, .operate = lock_with, .check = array_check},
     {.name = "lock, created", .operate = lock_use, .check = lock_use_check, .creates = 1},
