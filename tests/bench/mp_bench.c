@@ -31,5 +31,6 @@ int main(int argc, char **argv)
     }
     bench_start();
     bench_lock();
+    bench_death();
     return 0;
 }
