@@ -172,9 +172,9 @@ struct mp__thread {
         alignas(16) uint8_t sleeper[MP_OS_SLEEPER_SIZE]; /* what it sleeps on */
         alignas(16) uint8_t life[MP_OS_LIFE_SIZE];       /* what tells that it is dead */
     };
-    alignas(8) _Atomic uint64_t stamp; /* unique in the family for ever; 0 while free */
-    alignas(8) uint64_t process;       /* id of its process */
-    uint32_t next;                     /* of the free ones: index + 1, or 0 */
+    alignas(8) _Atomic uint64_t stamp;   /* unique in the family for ever; 0 while free */
+    alignas(8) _Atomic uint64_t process; /* id of its process */
+    uint32_t next;                       /* of the free ones: index + 1, or 0 */
     /* Where the system can not sleep on words, a chain of those who sleep: park.c; under the bucket's lock. */
     _Atomic uint32_t sleeping;               /* in a chain */
     alignas(8) _Atomic uint64_t sleeping_on; /* offset of the word */

@@ -9,8 +9,10 @@
 
 #include <mp/error.h>
 
-/* Between looks whether the owner lives, where nothing wakes who sleeps when it dies. */
+/* Who sleeps looks at the lock again after so long, ns: it may have another owner by now, whose death wakes nobody. Whether
+ * the owner's process is there is asked each time where there are no lives (os.h), else now and then only. */
 #define SLICE INT64_C(80000000)
+#define LOOKS 16
 
 static bool same_generation(uint64_t state, uint64_t free_state)
 {
@@ -41,9 +43,11 @@ static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
 int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
+    unsigned looks = 0;
     uint64_t seen = 0, slept_at = 0;
     for (bool poll = mp__deadline_passed(deadline);;) {
-        bool done = !poll && spin(state, &seen, free_state, owner, flags);
+        bool same = slept_at && atomic_load_explicit(state, memory_order_relaxed) == slept_at;
+        bool done = !poll && !same && spin(state, &seen, free_state, owner, flags);
         if (!done) seen = atomic_load_explicit(state, memory_order_relaxed);
         if (!done && !same_generation(seen, free_state)) {
             /* The wake that ended the sleep may have been meant for a sleeper of the object that lives here now. */
@@ -56,8 +60,9 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
             if (!done) continue;
         }
         if (done) return seen & MP__LOCK_DIED ? MP_OWNERDEAD : 0;
-        /* Dead, it gives the lock up: with MP__LOCK_DIED. Whether its process is there is asked once a sleep. */
-        if (mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, seen == slept_at)) continue;
+        /* Dead, it gives the lock up: with MP__LOCK_DIED. */
+        bool thorough = same && (!mp_os_word_sleeps() || ++looks % LOOKS == 0);
+        if (mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, thorough)) continue;
         if (!flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         if (!(seen & MP__LOCK_WAITERS)) {
             if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__LOCK_WAITERS, memory_order_relaxed,

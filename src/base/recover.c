@@ -37,10 +37,8 @@ static void recover_object(struct mp__control *control, uint32_t number)
 }
 
 /* The arena's lock is held. */
-static void recover(uint32_t number)
+static void recover(uint32_t number, struct mp__thread *thread)
 {
-    struct mp__thread *thread = mp__thread_at(number);
-    if (!thread || !atomic_load_explicit(&thread->stamp, memory_order_relaxed)) return;
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
         struct mp__control *control =
             mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
@@ -49,10 +47,11 @@ static void recover(uint32_t number)
     mp__thread_give_back(thread, number);
 }
 
-void mp__recover(uint32_t number)
+void mp__recover(uint32_t number, uint64_t stamp)
 {
     mp__arena_lock();
-    recover(number);
+    struct mp__thread *thread = mp__thread_at(number);
+    if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed) == stamp) recover(number, thread);
     mp__arena_unlock();
 }
 
@@ -62,7 +61,7 @@ bool mp__recover_if_dead(uint32_t number, bool thorough)
     mp__arena_lock();
     /* Again: another one may have done it, and the number be a living thread's. */
     bool dead = mp__thread_is_dead(number, thorough);
-    if (dead) recover(number);
+    if (dead) recover(number, mp__thread_at(number));
     mp__arena_unlock();
     if (dead) mp__log(MP_LOG_WARNING, "a thread is dead: what it held is free");
     return dead;

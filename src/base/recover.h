@@ -16,8 +16,9 @@
 void mp__recover_by_looking(void (*look)(void));
 void mp__recover_look(void);
 
-/* The thread of that number is dead, or ends: give up what it holds, and its record. */
-void mp__recover(uint32_t number);
+/* The thread of that number and stamp is dead, or ends: give up what it holds, and its record. Another one may have done so,
+ * and the number be somebody else's by now. */
+void mp__recover(uint32_t number, uint64_t stamp);
 /* Likewise, if it is dead. True if it was, and is recovered. */
 bool mp__recover_if_dead(uint32_t number, bool thorough);
 

@@ -54,7 +54,7 @@ void mp__thread_give_back(struct mp__thread *thread, uint32_t number)
 {
     struct mp__header *header = mp__header();
     mp__park_forget(thread, number);
-    thread->process = 0;
+    atomic_store_explicit(&thread->process, 0, memory_order_relaxed);
     atomic_store_explicit(&thread->stamp, 0, memory_order_release); /* from here on it is free: mp__thread_repair */
     thread->next = header->free_threads;
     header->free_threads = number;
@@ -87,7 +87,7 @@ int mp__thread_join(void)
     uint64_t stamp = 0;
     if (thread) {
         stamp = atomic_fetch_add_explicit(&mp__header()->stamp, 1, memory_order_relaxed) + 1;
-        thread->process = process;
+        atomic_store_explicit(&thread->process, process, memory_order_relaxed);
         if (mp_os_word_sleeps() && mp_os_life_begin(thread->life))
             mp__log(MP_LOG_WARNING, "others will be slow to notice that this thread is dead");
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
@@ -124,13 +124,14 @@ void mp__thread_leave(void)
     uint32_t number = mp__self.owner;
     if (!thread) return;
     bool took = mp__self.took;
+    uint64_t stamp = mp__self.stamp;
     mp__thread_forget();
     if (mp_os_word_sleeps())
         mp_os_life_end(thread->life);
     else
         mp_os_sleeper_fini(thread->sleeper);
     if (took) {
-        mp__recover(number);
+        mp__recover(number, stamp);
     } else {
         mp__arena_lock();
         mp__thread_give_back(thread, number);
@@ -142,8 +143,9 @@ void mp__thread_reclaim(uint64_t process)
 {
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
-        if (thread && atomic_load_explicit(&thread->stamp, memory_order_acquire) && thread->process == process)
-            mp__recover(number);
+        uint64_t stamp = thread ? atomic_load_explicit(&thread->stamp, memory_order_acquire) : 0;
+        if (stamp && atomic_load_explicit(&thread->process, memory_order_relaxed) == process)
+            mp__recover(number, stamp);
     }
 }
 
@@ -161,7 +163,7 @@ bool mp__thread_is_dead(uint32_t number, bool thorough)
     const struct mp__thread *thread = mp__thread_at(number);
     uint64_t stamp = thread ? atomic_load_explicit(&thread->stamp, memory_order_acquire) : 0;
     if (!stamp) return false;
-    uint64_t process = thread->process;
+    uint64_t process = atomic_load_explicit(&thread->process, memory_order_relaxed);
     bool dead = mp_os_word_sleeps() && mp_os_life_is_over(thread->life);
     if (!dead && process != mp__family_id()) dead = process_is_gone(process, thorough);
     return dead && atomic_load_explicit(&thread->stamp, memory_order_acquire) == stamp;
@@ -174,7 +176,7 @@ uint32_t mp__thread_count(uint64_t process)
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
         if (thread && atomic_load_explicit(&thread->stamp, memory_order_relaxed) &&
-            (!process || thread->process == process))
+            (!process || atomic_load_explicit(&thread->process, memory_order_relaxed) == process))
             count++;
     }
     mp__arena_unlock();

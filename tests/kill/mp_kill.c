@@ -368,7 +368,13 @@ static int stopped_by(pid_t pid)
 }
 
 /* Signals of its own (a child of it has ended) it is given. */
-static int go_on(pid_t pid, int how)
+#ifdef __GLIBC__
+typedef enum __ptrace_request request;
+#else
+typedef int request;
+#endif
+
+static int go_on(pid_t pid, request how)
 {
     int signal = 0;
     do {

@@ -172,8 +172,18 @@ bool mp_os__sanitized(void)
 {
     return __asan_init != NULL || __tsan_init != NULL;
 }
+
+bool mp_os__thread_sanitized(void)
+{
+    return __tsan_init != NULL;
+}
 #else
 bool mp_os__sanitized(void)
+{
+    return false;
+}
+
+bool mp_os__thread_sanitized(void)
 {
     return false;
 }

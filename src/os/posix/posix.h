@@ -28,6 +28,7 @@
 
 /* Whether a sanitizer watches this program: it has its own ideas of address space and of vfork. */
 bool mp_os__sanitized(void);
+bool mp_os__thread_sanitized(void); /* and that of locks */
 
 /* ---- small files (machine.c, cgroup.c) ------------------------------------------------------------------------- */
 
