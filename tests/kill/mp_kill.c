@@ -369,17 +369,13 @@ static int stopped_by(pid_t pid)
 }
 
 /* Signals of its own (a child of it has ended) it is given. */
-#ifdef __GLIBC__
-typedef enum __ptrace_request request;
-#else
-typedef int request;
-#endif
-
-static int go_on(pid_t pid, request how)
+static int go_on(pid_t pid, bool one_step)
 {
     int signal = 0;
     do {
-        if (ptrace(how, pid, NULL, (void *)(intptr_t)signal) != 0) return -1;
+        void *given = (void *)(intptr_t)signal;
+        if ((one_step ? ptrace(PTRACE_SINGLESTEP, pid, NULL, given) : ptrace(PTRACE_CONT, pid, NULL, given)) != 0)
+            return -1;
         signal = stopped_by(pid);
     } while (signal == SIGCHLD);
     return signal;
@@ -442,7 +438,7 @@ static bool follow(pid_t pid, struct way *way)
     int first = stopped_by(pid);
     if (first != SIGSTOP) return fprintf(stderr, "stopped by %d\n", first), false;
     for (;;) {
-        int signal = go_on(pid, PTRACE_SINGLESTEP);
+        int signal = go_on(pid, true);
         if (signal == SIGSTOP) break;
         if (signal != SIGTRAP || !way_add(way, place_of(pid))) return false;
     }
@@ -476,14 +472,14 @@ static int kill_at(pid_t pid, const struct way *way, long k)
     long text;
     if (stopped_by(pid) != SIGSTOP || !plant(pid, place, &text)) return -1;
     for (uint32_t visit = 1;; visit++) {
-        int signal = go_on(pid, PTRACE_CONT);
+        int signal = go_on(pid, false);
         bool through = signal == SIGSTOP;
         if (!through && (signal != SIGTRAP || !remove_and_rewind(pid, place, text))) return -1;
         if (through || visit == way->visits[k]) {
             kill(pid, SIGKILL);
             return !through;
         }
-        if (go_on(pid, PTRACE_SINGLESTEP) != SIGTRAP) return -1;
+        if (go_on(pid, true) != SIGTRAP) return -1;
         if (!plant(pid, place, &text)) return -1;
     }
 }
