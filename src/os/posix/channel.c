@@ -30,16 +30,16 @@ union control {
     unsigned char room[CMSG_SPACE(MP_OS__BAGGAGE_MAX * sizeof(int))];
 };
 
+#if defined(__APPLE__)
+
+#include "os/no_forkserver.h" /* its local sockets keep no messages apart */
+
+#else
+
 bool mp_os_has_forkserver(void)
 {
-#if defined(__APPLE__)
-    return false; /* its local sockets keep no messages apart */
-#else
     return true;
-#endif
 }
-
-#if !defined(__APPLE__)
 
 int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2])
 {
@@ -122,6 +122,7 @@ static bool pack(struct parcel *parcel, int directory, int client, const mp_os_l
     add(parcel, client, client);
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) >= 0) add(parcel, fd, fd);
+    if (launch->leash != NULL) add(parcel, (int)launch->leash->lead, (int)launch->leash->lead);
     for (size_t i = 0; i < launch->keep_count; i++)
         if (!add(parcel, launch->keep[i], launch->keep[i])) return false;
     return true;
@@ -306,85 +307,6 @@ uint64_t mp_os_line_said(intptr_t here)
     uint64_t number = 0;
     ssize_t got = recv((int)here, &number, sizeof number, MSG_DONTWAIT);
     return got == (ssize_t)sizeof number ? number : 0;
-}
-
-#else
-
-int mp_os_channel_create(intptr_t *server, intptr_t *client, uint64_t identity[2])
-{
-    (void)server, (void)client, (void)identity;
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_check(intptr_t client, const uint64_t identity[2])
-{
-    (void)client, (void)identity;
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_adopt(intptr_t client)
-{
-    (void)client;
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_alive(intptr_t client)
-{
-    (void)client;
-    return mp_os_enotsup;
-}
-
-void mp_os_channel_close(intptr_t end)
-{
-    (void)end;
-}
-
-int mp_os_channel_send(intptr_t client, uint64_t tag, const mp_os_launch *launch, const char **what)
-{
-    (void)client, (void)tag, (void)launch;
-    *what = "asking a fork server";
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_await(intptr_t server, intptr_t line, void (*ended)(int64_t pid, int code))
-{
-    (void)server, (void)line, (void)ended;
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag)
-{
-    (void)server, (void)line, (void)tag;
-    return mp_os_enotsup;
-}
-
-int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage)
-{
-    (void)server, (void)tag, (void)baggage;
-    return mp_os_enotsup;
-}
-
-int mp_os_line_create(intptr_t *here, intptr_t *there)
-{
-    (void)here, (void)there;
-    return mp_os_enotsup;
-}
-
-bool mp_os_line_say(intptr_t there, uint64_t number)
-{
-    (void)there, (void)number;
-    return false;
-}
-
-uint64_t mp_os_line_said(intptr_t here)
-{
-    (void)here;
-    return 0;
-}
-
-void mp_os_baggage_drop(mp_os_baggage *baggage)
-{
-    (void)baggage;
 }
 
 #endif

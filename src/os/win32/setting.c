@@ -17,11 +17,6 @@ int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size,
     return mp_os_enotsup;
 }
 
-void mp_os_baggage_drop(mp_os_baggage *baggage)
-{
-    (void)baggage;
-}
-
 void mp_os_setting_lift_limits(void)
 {
 }
