@@ -4,6 +4,7 @@
  */
 #include "base/arena.h"
 #include "base/layout.h"
+#include "base/thread.h"
 #include "support.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ static int scramble(void *args)
 {
     const struct gate *locked = args;
     struct mp__header *header = mp__header();
+    if (mp__thread_join() < 0) return 1; /* which nobody can who has the lock */
     mp__arena_lock();
     memset(header->heap.bins, 0xff, sizeof header->heap.bins);
     memset(header->heap.slabs, 0xff, sizeof header->heap.slabs);

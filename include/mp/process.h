@@ -20,7 +20,11 @@
  *     }
  *
  * At the end of a process (return from main, exit, return from its target) its daemon children are ended and the others
- * are joined. A process that leaves by _exit, exec, abort or a signal does neither.
+ * are joined. A process that leaves by _exit, exec, abort or a signal does neither: its daemons are killed then, by the system
+ * or by the family's janitor, and the others go on.
+ *
+ * The first start in a family also starts its janitor: one small process, seen as mp-janitor, that looks after the deaths
+ * that nobody waits for, and ends with the family.
  *
  * A child's standard input is the null device. Fork copies everything else; spawn and forkserver pass on standard
  * output and error, the environment, the working directory, the umask, the signal mask and the resource limits of the
@@ -48,7 +52,8 @@ typedef struct mp_process_options {
     const char *name;               /**< "Process-N", in a child of it "Process-N:M" */
     mp_start_method method;         /**< the default of this process */
     bool daemon;                    /**< ended, not joined, when its parent ends: by mp_process_terminate, and a second
-                                         later by mp_process_kill. Its own children are no daemons, and go on */
+                                         later by mp_process_kill; by that at once if the parent does not end in order. Its
+                                         own children are no daemons, and go on */
     const char *working_directory;  /**< the parent's, now */
     const char *const *environment; /**< ends with NULL; "NAME=value" or "NAME" (removed), applied to the parent's */
     const mp_fd *keep;              /**< descriptors the child shall have too, under the same number */
@@ -108,8 +113,9 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ENOTARGET  the child could not load the target's library; it has run nothing;
  *   MP_ENOMEM     the child had no memory for its arguments; it has run nothing;
  *   MP_ELIMIT     it had no descriptor for its standard input; it has run nothing;
- *   MP_ESYSTEM    it has ended, and how is lost: somebody else has reaped it (waitpid(-1), SIGCHLD ignored), or nobody
- *                 of the family (a copy by plain fork(); one that was killed when its fork server was dead);
+ *   MP_ESYSTEM    it has ended, and how is lost: its target did not return, mp_process_kill() was not called, and somebody
+ *                 else than libmp has reaped it (waitpid(-1), SIGCHLD ignored; the system, after its parent's death); or its
+ *                 parent was killed while it started it;
  *   MP_ENOFREEZE  the program that mp_set_executable() chose has ended without becoming the child: it does not begin
  *                 with mp_freeze_support(), or is linked with another build of libmp.
  *
@@ -164,7 +170,7 @@ MP_API int mp_process_exitcode(mp_process process, int *exit_code);
 /**
  * Send a process SIGINT. One that has ended is left alone, and that is success.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM, or MP_ENOTSUP (Windows has no such thing).
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, or MP_ENOTSUP (Windows has no such thing; or it lives in another pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.
@@ -174,9 +180,9 @@ MP_API int mp_process_interrupt(mp_process process);
 
 /**
  * Send a process SIGTERM; on Windows, end it with exit code -15. One that has ended is left alone, and that is success.
- * Its own children go on.
+ * Its own children go on, but for its daemons.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM.
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it lives in another pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.
@@ -187,7 +193,7 @@ MP_API int mp_process_terminate(mp_process process);
 /**
  * Send a process SIGKILL; on Windows, end it with exit code -9. As mp_process_terminate otherwise.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM.
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it lives in another pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.

@@ -136,6 +136,20 @@ void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
     return (char *)header + place_of(region, offset);
 }
 
+_Atomic uint32_t *mp__arena_word(uint64_t place)
+{
+    struct mp__header *header = mp__header();
+    if (place % sizeof(uint32_t)) return NULL;
+    for (int name = 0; name < MP__REGION_COUNT; name++) {
+        const struct mp__region *region = &header->regions[name];
+        uint64_t offset = UINT64_MAX;
+        if (place - region->offset < region->first) offset = place - region->offset;
+        if (place - region->rest < region->limit - region->first) offset = place - region->rest + region->first;
+        if (offset != UINT64_MAX) return mp__arena_at((enum mp__region_name)name, offset, sizeof(uint32_t));
+    }
+    return NULL;
+}
+
 static int grow(struct mp__header *header, enum mp__region_name name, uint64_t bytes)
 {
     struct mp__region *region = &header->regions[name];

@@ -41,6 +41,8 @@ int mp__arena_configure(const mp_config *config);
 /* The address of an item of a region in this process, mapped if need be; NULL if it lies beyond what is committed, or
  * if it can not be mapped. */
 void *mp__arena_at(enum mp__region_name region, uint64_t offset, uint64_t size);
+/* The word that lies so many bytes behind the header's beginning, in any region. NULL likewise, or if there is none. */
+_Atomic uint32_t *mp__arena_word(uint64_t place);
 /* Make memory below `bytes` of a region usable; the arena's lock is held. 0, MP_ENOMEM or MP_ELIMIT. */
 int mp__arena_grow(enum mp__region_name region, uint64_t bytes);
 

@@ -7,6 +7,7 @@
 #include "base/lockword.h"
 #include "base/park.h"
 #include "base/repair.h"
+#include "base/thread.h"
 
 #include <inttypes.h>
 #include <mp/handle.h>
@@ -118,12 +119,14 @@ int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control
     struct mp__control *control = mp__control_of(id, type);
     if (!control) return MP_EBADHANDLE;
     uint64_t state;
+    mp__thread_intend(mp__word_of(&control->state));
     mp__arena_lock();
     if (before && mp__control_alive(control, id)) before(control);
     bool mine = retire(control, id, type, &state);
     if (mine && last) memcpy(last, control, sizeof *last);
     mp__arena_unlock();
     if (mine && state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
+    mp__thread_done();
     return mine ? 0 : MP_EBADHANDLE;
 }
 

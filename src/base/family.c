@@ -6,6 +6,7 @@
 #include "base/control.h"
 #include "base/error.h"
 #include "base/heap.h"
+#include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/repair.h"
@@ -20,6 +21,8 @@ static _Atomic uint64_t self_id;
 static struct mp__process *_Atomic self_record;
 static atomic_flag registering = ATOMIC_FLAG_INIT;
 static void (*fork_hook)(void);
+static _Atomic uint64_t own_space; /* of pids; 0: not asked yet */
+static const char *service_name;   /* of a process that serves the family, and is no member */
 
 /* ---- hooks ----------------------------------------------------------------------------------------------------- */
 
@@ -28,6 +31,7 @@ static void forked(void)
     /* self_record stays: the copy's parent, see mp__family_self. */
     atomic_store_explicit(&self_id, 0, memory_order_relaxed);
     atomic_flag_clear_explicit(&registering, memory_order_relaxed);
+    mp_os_life_forked();
     mp__arena_forked();
     mp__thread_forget();
     if (fork_hook) fork_hook();
@@ -67,19 +71,75 @@ struct mp__process *mp__family_record(void)
     return mp__family_id() ? atomic_load_explicit(&self_record, memory_order_acquire) : NULL;
 }
 
+void mp__family_serve(const char *name)
+{
+    service_name = name;
+}
+
+uint64_t mp__family_space(void)
+{
+    uint64_t known = atomic_load_explicit(&own_space, memory_order_relaxed), space = mp_os_pid_space(known);
+    if (space != known) atomic_store_explicit(&own_space, space, memory_order_relaxed);
+    return space;
+}
+
 const char *mp__family_name(void)
 {
+    if (service_name) return service_name;
     const struct mp__process *record = mp__family_record();
     return record ? record->name : "MainProcess";
 }
 
-void mp__process_enter(struct mp__process *record, uint64_t id)
+int64_t mp__process_pid(const struct mp__process *record, uint64_t id)
+{
+    uint64_t word = atomic_load_explicit(&record->pid, memory_order_acquire); /* P1 */
+    if (mp__generation_of(word) != mp__generation_of(id) || (uint32_t)word == MP__PID_NEVER) return -1;
+    return (int64_t)(uint32_t)word;
+}
+
+bool mp__process_arrive(struct mp__process *record, uint64_t id, int64_t pid)
 {
     /* To look before writing has the header mapped by the same fault. */
-    (void)atomic_load_explicit(&record->pid, memory_order_relaxed);
-    atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
+    uint64_t seen = atomic_load_explicit(&record->pid, memory_order_relaxed), word = mp__pid_word(id, pid);
+    do {
+        if (mp__generation_of(seen) != mp__generation_of(id) || (uint32_t)seen == MP__PID_NEVER) return false;
+    } while (seen != word &&
+             !atomic_compare_exchange_weak_explicit(&record->pid, &seen, word, memory_order_release, /* P1 */
+                                                    memory_order_relaxed));
+    return true;
+}
+
+bool mp__process_give_up(struct mp__process *record, uint64_t id)
+{
+    uint64_t unknown = mp__pid_word(id, 0);
+    return atomic_compare_exchange_strong_explicit(&record->pid, &unknown, mp__pid_word(id, MP__PID_NEVER),
+                                                   memory_order_relaxed, /* P1 */
+                                                   memory_order_relaxed);
+}
+
+/* In a space where its parent's pids mean nothing, nobody must take the one for the other's while both are written. */
+bool mp__process_enter(struct mp__process *record, uint64_t id)
+{
+    const uint64_t between = 1;
+    uint64_t space = mp__family_space();
+    bool same = atomic_load_explicit(&record->space, memory_order_relaxed) == space;
+    if (mp__process_pid(record, id) < 0) return false;
+    if (!same) atomic_store_explicit(&record->space, between, memory_order_release);
+    if (!mp__process_arrive(record, id, mp_os_pid())) return false;
+    (void)mp_os_life_begin(record->life); /* without it the janitor looks at the pid */
+    if (!same) atomic_store_explicit(&record->space, space, memory_order_release);
+    service_name = NULL;
     atomic_store_explicit(&self_record, record, memory_order_release);
     atomic_store_explicit(&self_id, id, memory_order_release);
+    mp__janitor_ring();
+    return true;
+}
+
+void mp__process_leave(void)
+{
+    struct mp__process *record = mp__family_record();
+    if (!record || !mp_os_life_lasts(record->life)) return;
+    mp_os_life_end(record->life);
 }
 
 /* A process that nobody of the family has started. */
@@ -89,9 +149,9 @@ static void found_self(uint64_t id)
     mp_os_process self;
     if (mp_os_process_open(&self, mp_os_pid(), 0)) /* for its birth, which nobody else will write down */
         self = (mp_os_process){.pid = mp_os_pid(), .handle = MP_OS_NO_HANDLE};
-    mp__process_born(record, &self);
+    mp__process_born(record, id, &self);
     mp_os_process_release(&self);
-    mp__process_enter(record, id);
+    (void)mp__process_enter(record, id);
 }
 
 uint64_t mp__family_self(void)
@@ -125,10 +185,29 @@ uint32_t mp__process_slot(const struct mp__process *record)
     return (uint32_t)(offset / MP__PROCESS_STRIDE);
 }
 
-void mp__process_born(struct mp__process *record, const mp_os_process *process)
+void mp__process_born(struct mp__process *record, uint64_t id, const mp_os_process *process)
 {
-    atomic_store_explicit(&record->pid, process->pid, memory_order_release);
-    atomic_store_explicit(&record->birth, process->birth, memory_order_release);
+    uint64_t unknown = mp__pid_word(id, 0);
+    (void)atomic_compare_exchange_strong_explicit(&record->pid, &unknown, mp__pid_word(id, process->pid),
+                                                  memory_order_release, /* P1 */
+                                                  memory_order_relaxed);
+    if (process->birth) atomic_store_explicit(&record->birth, process->birth, memory_order_release);
+}
+
+bool mp__process_is_elsewhere(const struct mp__process *record)
+{
+    uint64_t own = mp__family_space(); /* 0: there is but one */
+    return own && atomic_load_explicit(&record->space, memory_order_acquire) != own;
+}
+
+bool mp__process_is_gone(const struct mp__process *record, uint64_t id)
+{
+    if (mp__process_ending(record, id)) return true;
+    if (mp_os_life_lasts(record->life)) return false;
+    int64_t pid = mp__process_pid(record, id);
+    if (pid <= 0) return pid < 0;
+    if (mp__process_is_elsewhere(record)) return mp_os_life_is_over(record->life) && !mp__thread_lives_of(id);
+    return mp_os_process_is_gone(pid, atomic_load_explicit(&record->birth, memory_order_acquire));
 }
 
 uint32_t mp__process_top(void)
@@ -147,8 +226,8 @@ struct mp__process *mp__process_of(uint64_t id)
     return mp__control_alive(control, id) ? mp__process_at(slot) : NULL;
 }
 
-/* A free slot, cleared. The arena's lock is held. */
-static int slot_take(uint32_t *slot)
+/* A free slot, cleared. pid: of who registers itself, or 0. The arena's lock is held. */
+static int slot_take(uint32_t *slot, int64_t pid)
 {
     struct mp__header *header = mp__header();
     bool fresh = !header->free_processes;
@@ -166,6 +245,8 @@ static int slot_take(uint32_t *slot)
         header->free_processes = record->next;
     memset((void *)record, 0, MP__PROCESS_STRIDE);
     record->parent = mp__family_id();
+    atomic_store_explicit(&record->pid, (uint64_t)pid, memory_order_relaxed);
+    atomic_store_explicit(&record->space, mp__family_space(), memory_order_relaxed);
     atomic_store_explicit(&record->flags, MP__TAKEN, memory_order_release);
     *slot = wanted;
     return 0;
@@ -221,13 +302,27 @@ static uint64_t control_of_slot(uint32_t slot)
     return 0;
 }
 
+/* Not complete: of its creator, or of who registers itself, which has written down its pid. */
+static bool is_incomplete(const struct mp__process *record)
+{
+    return atomic_load_explicit(&record->flags, memory_order_acquire) & MP__TAKEN &&
+           !atomic_load_explicit(&record->handle, memory_order_acquire);
+}
+
+bool mp__process_is_stray(const struct mp__process *record)
+{
+    uint32_t pid = (uint32_t)atomic_load_explicit(&record->pid, memory_order_relaxed);
+    return pid && pid != MP__PID_NEVER && !mp__process_is_elsewhere(record) && is_incomplete(record) &&
+           mp_os_process_is_gone(pid, 0);
+}
+
 void mp__process_sweep(uint64_t creator)
 {
     for (uint32_t slot = 1; slot < mp__header()->processes_top; slot++) {
         const struct mp__process *record = mp__process_at(slot);
-        if (!record || !(atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__TAKEN) ||
-            atomic_load_explicit(&record->handle, memory_order_relaxed) || record->parent != creator)
-            continue;
+        bool itself = record && (uint32_t)atomic_load_explicit(&record->pid, memory_order_relaxed);
+        if (!record || !is_incomplete(record)) continue;
+        if (itself ? !mp__process_is_stray(record) : record->parent != creator) continue;
         uint64_t id = control_of_slot(slot);
         if (id) mp__control_retire(id, MP__PROCESS);
         slot_give_back(slot);
@@ -257,9 +352,9 @@ static void control_fill(struct mp__control *control, const void *slot)
 /* Whether one that libmp did not start has ended. */
 static bool copy_has_ended(const struct mp__process *record, uint64_t id, mp_os_ending *ending)
 {
-    int64_t pid = atomic_load_explicit(&record->pid, memory_order_acquire);
+    int64_t pid = mp__process_pid(record, id);
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
-    if (record->method || !pid || atomic_load_explicit(&record->handle, memory_order_acquire) != id) return false;
+    if (record->method || pid <= 0 || atomic_load_explicit(&record->handle, memory_order_acquire) != id) return false;
     mp_os_process process;
     *ending = (mp_os_ending){.known = false};
     int error = mp_os_process_open(&process, pid, birth);
@@ -284,10 +379,10 @@ bool mp__copies_tidy(bool remove)
     return removed;
 }
 
-static int slot_find(uint32_t *slot)
+static int slot_find(uint32_t *slot, int64_t pid)
 {
     mp__arena_lock();
-    int result = slot_take(slot);
+    int result = slot_take(slot, pid);
     mp__arena_unlock();
     return result;
 }
@@ -295,8 +390,9 @@ static int slot_find(uint32_t *slot)
 int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32_t default_method, uint64_t *id)
 {
     uint32_t slot = 0;
-    int result = slot_find(&slot);
-    if (result == MP_ELIMIT && mp__copies_tidy(true)) result = slot_find(&slot);
+    int64_t pid = method ? 0 : mp_os_pid();
+    int result = slot_find(&slot, pid);
+    if (result == MP_ELIMIT && mp__copies_tidy(true)) result = slot_find(&slot, pid);
     if (result == MP_ELIMIT)
         return mp__fail(result,
                         "the family has %" PRIu32
@@ -319,6 +415,7 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
         mp__arena_unlock();
         return result;
     }
+    atomic_store_explicit(&record->pid, mp__pid_word(*id, pid), memory_order_relaxed);
     atomic_store_explicit(&record->end, MP__END_TAG(*id), memory_order_relaxed);
     atomic_store_explicit(&record->handle, *id, memory_order_release);
     return 0;
@@ -329,8 +426,15 @@ void mp__process_undeliver(struct mp__process *record, uint64_t id)
     if (!atomic_load_explicit(&record->delivery, memory_order_relaxed)) return;
     uint64_t offset = 0;
     mp__arena_lock(); /* under which slots change hands */
-    if (atomic_load_explicit(&record->handle, memory_order_relaxed) == id)
-        offset = atomic_exchange_explicit(&record->delivery, 0, memory_order_acq_rel);
+    if (atomic_load_explicit(&record->handle, memory_order_relaxed) == id) {
+        offset = atomic_load_explicit(&record->delivery, memory_order_acquire);
+        if (mp__heap_ref_locked(offset) == id)
+            mp__heap_set_ref_locked(offset, MP__HEAP_MINE); /* should this process die before it is free */
+        else
+            offset = 0; /* who was about to deliver it died, and it is gone with that */
+        MP__THEN;
+        atomic_store_explicit(&record->delivery, 0, memory_order_relaxed);
+    }
     mp__arena_unlock();
     if (offset) mp__heap_free(offset);
 }
@@ -339,11 +443,17 @@ int mp__process_remove(uint64_t id)
 {
     struct mp__control last;
     if (mp__control_destroy(id, MP__PROCESS, &last) < 0) return MP_EBADHANDLE;
-    mp__process_undeliver(mp__process_at(last.as.process.slot), id);
-    mp__arena_lock();
-    slot_give_back(last.as.process.slot);
-    mp__arena_unlock();
+    mp__process_discard(last.as.process.slot, id);
     return 0;
+}
+
+void mp__process_discard(uint32_t slot, uint64_t id)
+{
+    struct mp__process *record = mp__process_at(slot);
+    mp__process_undeliver(record, id);
+    mp__arena_lock();
+    if (atomic_load_explicit(&record->handle, memory_order_relaxed) == id && !mp__process_of(id)) slot_give_back(slot);
+    mp__arena_unlock();
 }
 
 /* ---- the end of a process -------------------------------------------------------------------------------------- */
@@ -354,13 +464,34 @@ uint64_t mp__process_ending(const struct mp__process *record, uint64_t id)
     return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && end & MP__ENDED ? end : 0;
 }
 
+uint64_t mp__process_returned(const struct mp__process *record)
+{
+    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_acquire);
+    return (uint32_t)returned == MP__ENDED ? returned : 0;
+}
+
+void mp__process_expect(struct mp__process *record, uint64_t id, int code)
+{
+    uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
+    do {
+        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return;
+    } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, (uint64_t)(uint32_t)code << 32 | (uint32_t)end,
+                                                    memory_order_relaxed, memory_order_relaxed));
+}
+
+int mp__process_expected(const struct mp__process *record, uint64_t id)
+{
+    uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
+    return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && !(end & MP__ENDED) ? mp__ending_code(end) : 0;
+}
+
 bool mp__process_end(uint64_t id, uint64_t ending)
 {
     struct mp__process *record = mp__process_of(id);
     if (!record) return false;
     /* First, so that who sees the end finds everything gone. */
     if (id != mp__family_id()) {
-        bool orderly = atomic_load_explicit(&record->returned, memory_order_acquire);
+        bool orderly = mp__process_returned(record);
         mp__thread_reclaim(id);
         mp__process_undeliver(record, id);
         if (!orderly) mp__recover_process(id);
@@ -377,6 +508,12 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     /* The record may be another's by now: a wake too many is harmless. */
     if (end & MP__AWAITED) mp__park_wake(&record->end, UINT32_MAX);
     return true;
+}
+
+void mp__process_settle(struct mp__process *record, uint64_t id)
+{
+    mp__process_undeliver(record, id);
+    if (atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__UNNAMED) (void)mp__process_remove(id);
 }
 
 void mp__process_unname(uint64_t id)

@@ -28,10 +28,12 @@
 /* A ref: an id, whose generation is odd. Of a run between states: that of the process that has it, made even. */
 #define ODD (UINT64_C(1) << 32)
 
+static uint64_t of_no_member = MP__HEAP_NOBODYS; /* what is this process's, should it be none */
+
 static uint64_t mine(void)
 {
     uint64_t id = mp__family_id();
-    return id ? id : MP__HEAP_NOBODYS;
+    return id ? id : of_no_member;
 }
 
 static uint64_t pending(uint64_t process)
@@ -80,6 +82,13 @@ void *mp__heap_at(uint64_t offset, uint64_t size)
 static struct mp__page *page_at(uint32_t page)
 {
     return mp__arena_at(MP__REGION_PAGES, page * sizeof(struct mp__page), sizeof(struct mp__page));
+}
+
+/* Whether this process can look at all page records that are in use: asked before it looks at any, under the arena's lock. */
+static bool pages_are_here(void)
+{
+    uint32_t top = heap()->top;
+    return !top || mp__arena_at(MP__REGION_PAGES, 0, top * sizeof(struct mp__page));
 }
 
 static uint64_t page_offset(uint32_t page)
@@ -159,6 +168,7 @@ static uint32_t run_find(uint32_t run)
 /* Take a run out of the free ones, or from the pages never used. */
 static int run_take(uint32_t run, uint64_t ref, uint32_t *page)
 {
+    if (!pages_are_here()) return MP_ENOMEM;
     uint32_t found = run_find(run);
     if (found == UINT32_MAX) {
         uint64_t top = (uint64_t)heap()->top + run;
@@ -319,10 +329,10 @@ static int small_alloc(uint64_t size, uint64_t ref, uint64_t *offset)
 {
     uint32_t class = class_of(size), page;
     mp__arena_lock();
-    int result = 0;
-    if (heap()->slabs[class])
+    int result = pages_are_here() ? 0 : MP_ENOMEM;
+    if (result == 0 && heap()->slabs[class])
         page = heap()->slabs[class] - 1;
-    else
+    else if (result == 0)
         result = slab_create(class, &page);
     struct slab *slab = result == 0 ? slab_at(page) : NULL;
     if (!slab) {
@@ -373,7 +383,7 @@ static uint64_t *find(uint64_t offset, uint32_t *page, uint32_t *cell)
     *cell = UINT32_MAX;
     if (offset < heap_offset()) return NULL;
     uint64_t number = (offset - heap_offset()) / MP__PAGE_SIZE, inside = (offset - heap_offset()) % MP__PAGE_SIZE;
-    if (number >= heap()->top) return NULL;
+    if (number >= heap()->top || !pages_are_here()) return NULL;
     *page = (uint32_t)number;
     struct mp__page *record = page_at(*page);
     if (record->state == MP__PAGE_RUN) /* the last page of a run has the state, too, but never a ref */
@@ -446,7 +456,7 @@ void mp__heap_sweep(uint64_t process)
 {
     mp__arena_lock();
     /* A run that becomes free grows together with its neighbours, whose records stay as they are: so `next` leads on. */
-    for (uint32_t page = 0, next; page < heap()->top; page = next) {
+    for (uint32_t page = 0, next; pages_are_here() && page < heap()->top; page = next) {
         const struct mp__page *record = page_at(page);
         uint64_t ref = record->state == MP__PAGE_RUN ? record->ref : 0;
         next = page + record->run;
@@ -458,6 +468,12 @@ void mp__heap_sweep(uint64_t process)
         }
     }
     mp__arena_unlock();
+}
+
+void mp__heap_be_janitor(void)
+{
+    of_no_member = MP__HEAP_JANITOR;
+    mp__heap_sweep(MP__HEAP_JANITOR);
 }
 
 /* What is derived in a slab. False: none of its cells is in use. */

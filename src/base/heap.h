@@ -15,8 +15,11 @@ uint64_t mp__heap_limit(void);
  * MP__HEAP_NOBODYS. 0 and *offset in the arena (never 0), or MP_ENOMEM (no detail set). The caller has joined a family. */
 #define MP__HEAP_MINE    UINT64_C(0)
 #define MP__HEAP_NOBODYS ((UINT64_C(1) << 32) | 1) /* no id has the tag 0 */
+#define MP__HEAP_JANITOR ((UINT64_C(1) << 32) | 2)
 int mp__heap_alloc(uint64_t size, uint64_t ref, uint64_t *offset);
 void mp__heap_free(uint64_t offset);
+/* This process is the janitor: what it is about to free is MP__HEAP_JANITOR's, and what its predecessor was it frees now. */
+void mp__heap_be_janitor(void);
 /* Free what was a dead process's, and no object's yet or any more. */
 void mp__heap_sweep(uint64_t process);
 

@@ -107,13 +107,25 @@ _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array o
  *     ended    set once, by whoever learns of the end first: who reaps it, or the process itself at its last instruction
  *              (fork server's children); code is the exit code then, or with `failed` a libmp error
  *     awaited  somebody sleeps on the lower half
+ *     code     before it has ended: 0, or how it will have ended, should nobody be told by the system (it was killed)
  *
- *     returned 0, or `ended` and what its target returned: by the process itself, before its exit handlers run */
-#define MP__ENDED   UINT64_C(1)
-#define MP__FAILED  UINT64_C(2)
-#define MP__AWAITED UINT64_C(4)
+ *     returned 0, or `ended` and what its target returned: by the process itself, before its exit handlers run
+ *
+ *     pid      63        32 31  0
+ *              | generation | pid |    pid 0: not known yet; MP__PID_NEVER: its starter died before it came, and if it
+ *                                      comes all the same it ends. P1: leaves 0 by compare-and-swap; what else makes up
+ *                                      the record is visible to who has seen another pid */
+#define MP__PID_NEVER UINT32_MAX
+#define MP__ENDED     UINT64_C(1)
+#define MP__FAILED    UINT64_C(2)
+#define MP__AWAITED   UINT64_C(4)
 /* The generation of an id, as it stands in `end`. */
 #define MP__END_TAG(id) ((((id) >> 32) << 3) & UINT64_C(0xfffffff8))
+
+static inline uint64_t mp__pid_word(uint64_t id, int64_t pid)
+{
+    return id >> 32 << 32 | (uint32_t)pid;
+}
 
 static inline uint64_t mp__ending(int code)
 {
@@ -140,6 +152,7 @@ enum mp__process_flag {
     MP__DAEMON = 1,  /* ended, not joined, with its parent */
     MP__UNNAMED = 2, /* nobody has a handle: the record goes when it ends. Set once it is started */
     MP__TAKEN = 4,   /* the slot is in use; changes under the arena's lock */
+    MP__EXITS = 16,  /* its exit handlers run: it ends in order */
     MP__DOUBTFUL = 8 /* a program that mp_set_executable chose was started, and has not become the child yet */
 };
 
@@ -147,10 +160,14 @@ enum mp__process_flag {
 #define MP__IDENTITY_SIZE     96
 
 struct mp__process {
-    alignas(8) _Atomic uint64_t handle; /* its own id; 0 while the slot is free */
+    alignas(
+        16) uint8_t life[MP_OS_LIFE_SIZE]; /* of its first thread, as a rule: should that have ended it must be looked
+                                                * at otherwise whether others of the process run on */
+    alignas(8) _Atomic uint64_t handle;    /* its own id; 0 while the slot is free */
     alignas(8) _Atomic uint64_t returned;
     alignas(8) _Atomic uint64_t end;
-    alignas(8) _Atomic int64_t pid;       /* 0: not known yet */
+    alignas(8) _Atomic uint64_t pid;      /* generation, pid: see below */
+    alignas(8) _Atomic uint64_t space;    /* that the pid means something in: mp_os_pid_space */
     alignas(8) _Atomic uint64_t birth;    /* see mp_os_process; 0: not known yet, whoever opens it first says it */
     alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */
     alignas(8) uint64_t parent;           /* id; 0: none */
@@ -166,6 +183,8 @@ struct mp__process {
 _Static_assert(sizeof(struct mp__process) <= 512, "process records are an array of 512 bytes each");
 #define MP__PROCESS_STRIDE 512
 
+#define MP__INTENTS 3
+
 /* A thread that uses libmp. Its index + 1 is the owner in lock words. */
 struct mp__thread {
     union {                                              /* one of them, as the system can or can not sleep on words: */
@@ -179,7 +198,10 @@ struct mp__thread {
     _Atomic uint32_t sleeping;               /* in a chain */
     alignas(8) _Atomic uint64_t sleeping_on; /* offset of the word */
     uint32_t sleeping_next;
-    uint8_t room[20];
+    /* What it is about to do for others: offsets of words. It was woken on that word, or is about to wake who sleeps there;
+     * should it die, all who sleep there have to look. Set before (I1) and cleared after that; the inner ones are those of
+     * signal handlers. */
+    alignas(8) _Atomic uint64_t intents[MP__INTENTS];
 };
 _Static_assert(sizeof(struct mp__thread) == 128, "thread records are an array of 128 bytes each");
 
@@ -216,6 +238,15 @@ struct mp__heap {
     alignas(8) uint64_t blocks;
 };
 
+/* The janitor: janitor.h. */
+struct mp__janitor {
+    alignas(16) uint8_t life[MP_OS_LIFE_SIZE];
+    alignas(8) _Atomic int64_t pid; /* 0: there is none; changes under the arena's lock */
+    alignas(8) _Atomic uint64_t birth;
+    alignas(8) _Atomic int64_t launched; /* when somebody last did, mp_os_now; 0 when it has come */
+    _Atomic uint32_t bell;               /* lowest bit: it sleeps; the others count who rang */
+};
+
 #define MP__PARK_BUCKETS 64
 struct mp__bucket {
     alignas(16) uint8_t guard[MP_OS_GUARD_SIZE];
@@ -239,6 +270,7 @@ struct mp__header {
     uint32_t counts[MP__TYPE_COUNT];
     alignas(8) _Atomic uint64_t stamp; /* of the last thread */
     _Atomic uint32_t log_level;
+    struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];
 };
 

@@ -4,15 +4,24 @@
  */
 #include "base/lockword.h"
 #include "base/deadline.h"
+#include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
+#include "base/thread.h"
 
 #include <mp/error.h>
 
-/* Who sleeps looks at the lock again after so long, ns: it may have another owner by now, whose death wakes nobody. Whether
- * the owner's process is there is asked each time where there are no lives (os.h), else now and then only. */
-#define SLICE INT64_C(80000000)
-#define LOOKS 16
+/* Who sleeps looks at the lock again after so long, ns: it may have another owner by now, whose death wakes nobody here.
+ * The janitor sees that sooner, if there is one, and is woken by it; but where words can not be slept on (os.h) who waits
+ * asks for the owner's process itself, each time. */
+#define SLICE         INT64_C(80000000)
+#define SLICE_WATCHED INT64_C(2000000000)
+#define LOOKS         16
+
+static int64_t slice(bool watched)
+{
+    return watched && mp_os_word_sleeps() ? SLICE_WATCHED : SLICE;
+}
 
 static bool same_generation(uint64_t state, uint64_t free_state)
 {
@@ -40,7 +49,7 @@ static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
     return done;
 }
 
-int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
+static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
     unsigned looks = 0;
@@ -61,6 +70,7 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
         }
         if (done) return seen & MP__LOCK_DIED ? MP_OWNERDEAD : 0;
         /* Dead, it gives the lock up: with MP__LOCK_DIED. */
+        bool watched = mp__janitor_ensure(false);
         bool thorough = same && (!mp_os_word_sleeps() || ++looks % LOOKS == 0);
         if (mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, thorough)) continue;
         if (!flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
@@ -74,14 +84,26 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
          * those who sleep, and the next release has to make up for it. */
         if (flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         mp__park_sleep_behind((uint32_t)seen & MP__LOCK_OWNER, mp__word_of(state), (uint32_t)seen,
-                              mp__deadline_slice(deadline, SLICE));
+                              mp__deadline_slice(deadline, slice(watched)));
         flags = MP__LOCK_WAITERS;
         slept_at = seen;
         mp__recover_look();
+        /* It may have been woken as the only one by a death: of who had the lock then, or of the janitor. */
+        (void)mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, false);
+        (void)mp__janitor_ensure(false);
     }
 }
 
-int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only)
+int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
+{
+    if (mp__lockword_try(state, free_state, owner)) return 0; /* this thread had no record yet, or it is free by now */
+    mp__thread_intend(mp__word_of(state));
+    int result = wait(state, free_state, owner, deadline);
+    mp__thread_done();
+    return result;
+}
+
+static int release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only)
 {
     uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
     do {
@@ -94,13 +116,24 @@ int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t 
     return 0;
 }
 
+int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only)
+{
+    (void)mp__thread_join(); /* who has no record has nowhere to write down what it intends */
+    mp__thread_intend(mp__word_of(state));
+    int result = release(state, free_state, only);
+    mp__thread_done();
+    return result;
+}
+
 bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner)
 {
+    const uint64_t left = MP__LOCK_DIED | MP__LOCK_WAITERS;
     uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
     do {
-        if ((seen & MP__LOCK_OWNER) != owner) return false;
+        /* Who did this before may have died before it woke anybody. */
+        if ((seen & MP__LOCK_OWNER) != owner) return !(seen & MP__LOCK_OWNER) && (seen & left) == left;
     } while (!atomic_compare_exchange_weak_explicit(
-        state, &seen, (seen & ~(uint64_t)(MP__LOCK_OWNER | MP__LOCK_WAITERS)) | MP__LOCK_DIED,
+        state, &seen, (seen & ~(uint64_t)MP__LOCK_OWNER) | MP__LOCK_DIED,
         memory_order_acq_rel, /* K1: what the dead did under it is visible to the next owner */
         memory_order_relaxed));
     return seen & MP__LOCK_WAITERS;

@@ -9,9 +9,10 @@
  *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
  *   - waiters is set before anybody sleeps, and stays set until a release clears it, who then wakes one. Who was woken
  *     takes the lock with waiters set, since it can not know whether others sleep: at worst one wake too many.
+ *   - Who waits, and who releases, says so before in its thread's record (intents): should it die, having used up a wake or
+ *     not having made one, all who sleep here are woken.
  *   - died is set when an owner has died, instead of it. The next owner takes it away, and is told. Who waits looks
- *     whether the owner lives before it sleeps, is woken when that dies, or looks again a little later (recover.h): also
- *     should the one die who was woken, or who was about to wake.
+ *     whether the owner lives before it sleeps, and is woken when that dies, or looks again a little later (recover.h).
  *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock
  *     is visible to the next owner.
  */
@@ -47,7 +48,8 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
 /* Free it, if it has any owner (only == 0) or that one: 0; MP_EOVERFLOW: it is free; MP_ENOTOWNER; MP_EBADHANDLE. */
 int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only);
 
-/* If it is that owner's, who is dead: it is free, and died. True if somebody sleeps and has to be woken. */
+/* If it is that owner's, who is dead: it is free, and died. True if somebody may sleep and has to be woken; also if the one
+ * who did the same before has not come to that. */
 bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner);
 
 #endif

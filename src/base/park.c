@@ -206,11 +206,15 @@ int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     struct mp__thread *thread = mp__thread_at(number);
-    if (!mp_os_word_sleeps())
+    void *const both[] = {mp__header()->janitor.life, thread ? thread->life : NULL};
+    bool beside_janitor = mp_os_life_lasts(both[0]), beside_owner = thread && mp_os_life_lasts(both[1]);
+    if (!mp_os_word_sleeps()) {
         (void)sleep_in_chain(word, value, deadline);
-    else if (thread)
-        (void)mp_os_word_wait_beside(word, value, thread->life, deadline);
-    else
+        return;
+    }
+    if (thread && mp_os_life_is_over(both[1])) return; /* there is something to be done */
+    if (mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside_owner,
+                               deadline) == mp_os_enotsup)
         (void)mp_os_word_wait(word, value, deadline);
 }
 

@@ -24,7 +24,7 @@ static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
 /* Sleep while the word has that value; 0 when woken, or for no reason; MP_ETIMEDOUT (no detail set). */
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
-/* Likewise, for what thread `number` will do; also ends soon after that dies, where the system can tell. */
+/* Likewise, for what thread `number` will do; also ends when that dies, or the janitor, where the system can tell. */
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
 
 /* Its thread does not sleep any more: it has ended. */

@@ -36,15 +36,29 @@ static void recover_object(struct mp__control *control, uint32_t number)
     }
 }
 
+/* Those whom it would have woken. */
+static void wake_for(struct mp__thread *thread)
+{
+    for (int i = 0; i < MP__INTENTS; i++) {
+        uint64_t offset = atomic_load_explicit(&thread->intents[i], memory_order_acquire); /* I1 */
+        _Atomic uint32_t *word = offset ? mp__arena_word(offset) : NULL;
+        if (word) mp__park_wake_word(word, UINT32_MAX);
+    }
+}
+
 /* The arena's lock is held. */
 static void recover(uint32_t number, struct mp__thread *thread)
 {
+    bool all = true;
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
         struct mp__control *control =
             mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
         if (control) recover_object(control, number);
+        all &= control != NULL;
     }
-    mp__thread_give_back(thread, number);
+    wake_for(thread);
+    /* What this process has no memory to look at may have the number in it yet. */
+    if (all) mp__thread_give_back(thread, number);
 }
 
 void mp__recover(uint32_t number, uint64_t stamp)
@@ -101,6 +115,13 @@ static void finish_objects(uint64_t process)
             control->as.lock.part && control->as.lock.maker == process)
             mp__control_retire(id, MP__RLOCK);
     }
+}
+
+void mp__recover_strays(void)
+{
+    mp__arena_lock();
+    mp__process_sweep(0);
+    mp__arena_unlock();
 }
 
 void mp__recover_process(uint64_t id)

@@ -24,5 +24,7 @@ bool mp__recover_if_dead(uint32_t number, bool thorough);
 
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);
+/* Some process died before it was registered, or while it gave up a record: what is left of those. */
+void mp__recover_strays(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/repair.h"
@@ -18,6 +19,23 @@ struct mp__thread *mp__thread_at(uint32_t number)
     if (!number) return NULL;
     return mp__arena_at(MP__REGION_THREADS, (uint64_t)(number - 1) * sizeof(struct mp__thread),
                         sizeof(struct mp__thread));
+}
+
+void mp__thread_intend(_Atomic uint32_t *word)
+{
+    uint32_t depth = mp__self.intents++;
+    uint64_t offset = (uint64_t)((char *)word - (char *)mp__header());
+    if (mp__self.record && depth < MP__INTENTS)
+        atomic_store_explicit(&mp__self.record->intents[depth], offset, memory_order_release); /* I1 */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void mp__thread_done(void)
+{
+    uint32_t depth = --mp__self.intents;
+    if (mp__self.record && depth < MP__INTENTS)
+        atomic_store_explicit(&mp__self.record->intents[depth], 0,
+                              memory_order_release); /* I1: what it intended is done */
 }
 
 void mp__thread_sleeper_name(uint32_t number, uint64_t name[2])
@@ -54,7 +72,7 @@ void mp__thread_give_back(struct mp__thread *thread, uint32_t number)
 {
     struct mp__header *header = mp__header();
     mp__park_forget(thread, number);
-    atomic_store_explicit(&thread->process, 0, memory_order_relaxed);
+    for (int i = 0; i < MP__INTENTS; i++) atomic_store_explicit(&thread->intents[i], 0, memory_order_relaxed);
     atomic_store_explicit(&thread->stamp, 0, memory_order_release); /* from here on it is free: mp__thread_repair */
     thread->next = header->free_threads;
     header->free_threads = number;
@@ -110,6 +128,7 @@ int mp__thread_join(void)
     }
     mp__self = (struct mp__self){.record = thread, .owner = number, .stamp = stamp};
     mp_os_thread_record(thread);
+    mp__janitor_ring();
     return 0;
 }
 
@@ -123,14 +142,14 @@ void mp__thread_leave(void)
     struct mp__thread *thread = mp__self.record;
     uint32_t number = mp__self.owner;
     if (!thread) return;
-    bool took = mp__self.took;
+    bool owes = mp__self.took || mp__self.intents; /* it may end within a wait, in a signal handler */
     uint64_t stamp = mp__self.stamp;
     mp__thread_forget();
     if (mp_os_word_sleeps())
         mp_os_life_end(thread->life);
     else
         mp_os_sleeper_fini(thread->sleeper);
-    if (took) {
+    if (owes) {
         mp__recover(number, stamp);
     } else {
         mp__arena_lock();
@@ -149,13 +168,22 @@ void mp__thread_reclaim(uint64_t process)
     }
 }
 
-/* Whether the process can be seen to have ended. */
 static bool process_is_gone(uint64_t id, bool thorough)
 {
     const struct mp__process *record = mp__process_of(id);
     if (!record || mp__process_ending(record, id)) return true;
-    int64_t pid = thorough ? atomic_load_explicit(&record->pid, memory_order_acquire) : 0;
-    return pid && mp_os_process_is_gone(pid, atomic_load_explicit(&record->birth, memory_order_acquire));
+    return thorough && mp__process_is_gone(record, id);
+}
+
+bool mp__thread_lives_of(uint64_t process)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (thread && atomic_load_explicit(&thread->stamp, memory_order_acquire) &&
+            atomic_load_explicit(&thread->process, memory_order_relaxed) == process && mp_os_life_lasts(thread->life))
+            return true;
+    }
+    return false;
 }
 
 bool mp__thread_is_dead(uint32_t number, bool thorough)

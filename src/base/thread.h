@@ -11,13 +11,19 @@ struct mp__self {
     struct mp__thread *record; /* NULL: this thread has none yet */
     uint32_t owner;            /* its number, as it stands in lock words: index + 1 */
     uint64_t stamp;
-    bool took; /* a lock: whoever has not holds none at its end */
+    bool took;        /* a lock: whoever has not holds none at its end */
+    uint32_t intents; /* that are set; or would be, were there room */
 };
 extern _Thread_local struct mp__self mp__self;
 
 /* Give the thread a record, and the process a family, where they have none. 0, or why not (detail set). Its record is
  * given up when the thread ends. */
 int mp__thread_join(void);
+
+/* From here on, should this thread die, who sleeps on that word is woken by who recovers it; until: not any more. In pairs,
+ * one within the other. */
+void mp__thread_intend(_Atomic uint32_t *word);
+void mp__thread_done(void);
 
 /* The record of that number; NULL if it can not be mapped. */
 struct mp__thread *mp__thread_at(uint32_t number);
@@ -35,6 +41,8 @@ void mp__thread_leave(void);
 void mp__thread_reclaim(uint64_t process);
 /* Whether that thread is dead. Thorough: also ask the system whether its process is there. */
 bool mp__thread_is_dead(uint32_t number, bool thorough);
+/* Whether a thread of that process lives, for certain. */
+bool mp__thread_lives_of(uint64_t process);
 /* Give up the record of a thread that is dead, or ends. The arena's lock is held, and nothing is held by it. */
 void mp__thread_give_back(struct mp__thread *thread, uint32_t number);
 

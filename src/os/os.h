@@ -81,14 +81,20 @@ void mp_os_flush(void);
 /* stdin becomes the null device, and whatever it had buffered is forgotten. */
 int mp_os_stdin_null(void);
 
+/* Become a service that runs until it ends itself: under that name, in no directory of the user's, out of reach of his
+ * terminal, with no stream of his but stderr, and that only with `talks`, and no other descriptor but the segment's. A copy
+ * of another process gives back what it has of that one's memory, as far as it can; this is all that runs in it. */
+typedef struct mp_os_segment mp_os_segment;
+void mp_os_become_service(const char *name, const mp_os_segment *segment, bool talks, bool copy);
+
 /* ---- the shared segment ---------------------------------------------------------------------------------------- */
 
 /* Anonymous memory that can be handed to other processes. */
-typedef struct mp_os_segment {
+struct mp_os_segment {
     intptr_t handle;      /* descriptor or HANDLE; the number is the same in a child that was given it */
     uint64_t identity[2]; /* to notice that the program has closed it and the number means something else now */
     uint64_t size;
-} mp_os_segment;
+};
 
 /* Create one of `*size` bytes, or fewer where limits or the system say so, but at least `least`; *size tells. No memory
  * is taken yet. */
@@ -141,10 +147,18 @@ void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count);
 /* By the thread. An error: it can not be told from it that the thread is dead. */
 int mp_os_life_begin(void *life);
 void mp_os_life_end(void *life);
+/* In a copy of the process: the lives of the original's thread are not this one's to end. */
+void mp_os_life_forked(void);
 /* Whether its thread has died. False may mean that it can not be told. */
 bool mp_os_life_is_over(const void *life);
-/* As mp_os_word_wait, and also until that life is over. */
-int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline);
+/* Whether its thread lives, for certain. False may mean that it can not be told. */
+bool mp_os_life_lasts(const void *life);
+/* Whether two that last are the same thread's; as far as can be told by those of one space of pids. */
+bool mp_os_life_is_same(const void *one, const void *other);
+/* As mp_os_word_wait, and only as long as each of those lives lasts, which they do, or did a moment ago. mp_os_enotsup, at
+ * once: this system can not sleep on so much. */
+#define MP_OS_LIVES_MOST 127
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *const *lives, size_t count, int64_t deadline);
 
 /* A sleeper: something one thread sleeps on and others wake it by. It lies in the arena, MP_OS_SLEEPER_SIZE bytes,
  * aligned to 16; name is unique in the machine and survives as long as the thread. */
@@ -179,6 +193,23 @@ typedef struct mp_os_ending {
 #define MP_OS_IN_CHILD ((int64_t)0)
 int mp_os_fork(mp_os_process *child);
 
+/* A leash: processes that shall end when this one does, however that comes about; at once, and whoever else is dead. The
+ * `hold` is this process's only; by `lead` it is handed to a new one, if it is not MP_OS_NO_HANDLE. */
+typedef struct mp_os_leash {
+    intptr_t hold, lead;
+    uint64_t identity[2];
+} mp_os_leash;
+int mp_os_leash_create(mp_os_leash *leash);
+/* 0 while the program has not closed it. */
+int mp_os_leash_check(const mp_os_leash *leash);
+/* In a copy of the process: it holds nobody; and it will not obey it, either. */
+void mp_os_leash_drop(mp_os_leash *leash);
+void mp_os_leash_shed(mp_os_leash *leash);
+/* The exit code of what such an end ends, which a process that ends by itself may have, too. */
+extern const int mp_os_leash_code;
+/* By the new process: from here on. If its parent has ended already, so does it. */
+void mp_os_leash_obey(intptr_t lead);
+
 /* What a new program is started with. */
 typedef struct mp_os_launch {
     const char *executable;         /* NULL: the image of this process, whatever has become of its file */
@@ -188,8 +219,9 @@ typedef struct mp_os_launch {
     const mp_fd *keep;              /* these are passed on besides stdout, stderr and the segment; stdin is null */
     size_t keep_count;
     const mp_os_segment *segment;
-    intptr_t channel; /* to be passed on, too, or MP_OS_NO_HANDLE */
-    bool detached;    /* nobody reaps it, and it is no child of this process; *child is then of no use */
+    intptr_t channel;         /* to be passed on, too, or MP_OS_NO_HANDLE */
+    const mp_os_leash *leash; /* that it shall obey, or NULL */
+    bool detached;            /* nobody reaps it, and it is no child of this process; *child is then of no use */
 } mp_os_launch;
 /* Start a program: 0 only if it runs. What failed, if something did, in *what: a short phrase. mp_os_egone: the file of
  * this program's image is not to be found any more. */
@@ -199,6 +231,11 @@ int mp_os_executable_check(const char *path);
 /* 0 if each of them is an open descriptor; or *which is not. */
 int mp_os_keep_check(const mp_fd *keep, size_t count, size_t *which);
 
+/* The space of pids that this process lives in: where it is another one, pids mean other processes. `known`: what was told
+ * to this process's original before it was copied, or 0; that is cheaper. 0: there is but one. */
+uint64_t mp_os_pid_space(uint64_t known);
+/* Whether what this thread starts lives there, too. */
+bool mp_os_pid_space_is_childrens(void);
 /* Whether others than its parent can see that a process has ended before the parent has reaped it. */
 bool mp_os_end_is_visible(void);
 /* Open another process by its pid, and its birth if that is known (0: it may be told now). mp_os_egone if it has ended,

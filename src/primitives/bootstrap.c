@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "primitives/child.h"
 #include "primitives/config.h"
+#include "primitives/janitor_main.h"
 #include "primitives/start.h"
 
 #include <inttypes.h>
@@ -65,6 +66,12 @@ int mp__bootstrap_check(const char *call)
                         "at the start of main(), or use fork",
                         call);
     }
+}
+
+bool mp__bootstrap_possible(void)
+{
+    return !mp_os_elevated() &&
+           (mp__executable_is_chosen() || atomic_load_explicit(&freeze_support, memory_order_relaxed) == CALLED);
 }
 
 /* What the variable says: numbers in hexadecimal, with commas between them. */
@@ -131,6 +138,7 @@ static _Noreturn void become(const char *text)
     if (mp__header()) give_up("it has used libmp before mp_freeze_support(), which has to be the first line of main()");
     if (mp__arena_adopt((intptr_t)words[SEGMENT], words[NONCE]) < 0) give_up(mp_error_detail());
     if (words[ROLE] == MP__ROLE_SERVER) mp__server_run((intptr_t)words[WHAT], words[WHERE]);
+    if (words[ROLE] == MP__ROLE_JANITOR) mp__janitor_run(false);
     struct mp__process *record = mp__process_at((uint32_t)words[WHERE]);
     if (!record || atomic_load_explicit(&record->handle, memory_order_acquire) != words[WHAT])
         give_up("its parent has forgotten it");

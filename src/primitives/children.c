@@ -19,6 +19,7 @@
 #define STATUS_GRACE   (500 * MS)  /* for the one who knows how a process ended to say so */
 #define SLICE          (50 * MS)   /* between looks whether a process that somebody else watches is still there */
 #define TIDY_AT_A_TIME 4
+#define KILLED         (-9) /* the exit code of what was */
 
 struct mp__child {
     struct mp__child *next;
@@ -122,21 +123,34 @@ static bool never_began(const struct mp__process *record, const mp_os_ending *en
            ending->code >= 0;
 }
 
-/* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */
-static uint64_t ending_of(const struct mp__process *record, const mp_os_ending *ending)
+/* A daemon that the end of its parent has ended is one that was killed. */
+static bool was_leashed(const struct mp__process *record, const mp_os_ending *ending)
 {
-    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_acquire);
+    uint32_t flags = atomic_load_explicit(&record->flags, memory_order_acquire);
+    if (!ending->known || ending->code != mp_os_leash_code || (flags & (MP__DAEMON | MP__EXITS)) != MP__DAEMON)
+        return false;
+    const struct mp__process *parent = mp__process_of(record->parent);
+    return !parent || mp__process_is_gone(parent, record->parent);
+}
+
+/* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */
+static uint64_t ending_of(const struct mp__process *record, uint64_t id, const mp_os_ending *ending)
+{
+    uint64_t returned = mp__process_returned(record);
     bool fits = ending->code >= 0 && (ending->code & 0xff) == (mp__ending_code(returned) & 0xff);
     if (returned && (!ending->known || fits)) return returned;
+    if (was_leashed(record, ending)) return mp__ending(KILLED);
     if (never_began(record, ending)) return mp__ending_failed(MP_ENOFREEZE);
-    return ending->known ? mp__ending(ending->code) : mp__ending_failed(MP_ESYSTEM);
+    if (ending->known) return mp__ending(ending->code);
+    int expected = mp__process_expected(record, id);
+    return expected ? mp__ending(expected) : mp__ending_failed(MP_ESYSTEM);
 }
 
 static void tell(uint64_t id, struct mp__process *record, const mp_os_ending *ending)
 {
     if (ending->known && ending->code < 0 && !mp__process_ending(record, id))
         mp__log(MP_LOG_INFO, "%s was ended by signal %d", record->name, -ending->code);
-    (void)mp__process_end(id, ending_of(record, ending));
+    (void)mp__process_end(id, ending_of(record, id, ending));
 }
 
 void mp__process_report(uint64_t id, const mp_os_ending *ending)
@@ -180,16 +194,24 @@ static void await_status(uint64_t id, struct mp__process *record, const mp_os_en
     tell(id, record, ending);
 }
 
-/* Open it by its pid. As long as its record does not say that it has ended, that has not been given to another process;
+/* Open it by its pid, if that means anything here: else mp_os_enotsup. As long as its record does not say that it has ended, that has not been given to another process;
  * unless somebody else than libmp has reaped it, hence the birth, which who comes first writes down. */
 static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process)
 {
+    if (mp__process_is_elsewhere(record)) return mp_os_enotsup;
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
     int error = mp_os_process_open(process, pid, birth);
     if (!error && !birth && !mp__process_ending(record, id))
         (void)atomic_compare_exchange_strong_explicit(&record->birth, &birth, process->birth, memory_order_release,
                                                       memory_order_relaxed);
     return error;
+}
+
+/* One whose pid means nothing here: its record says when it has ended, or its threads' lives do. */
+static int await_elsewhere(struct mp__process *record, uint64_t id, int64_t deadline)
+{
+    mp__process_sleep(record, id, mp__deadline_slice(deadline, SLICE));
+    return mp__process_is_gone(record, id) ? 0 : mp_os_etimedout;
 }
 
 /* Somebody else's. Its record says when it has ended, and the system does if nobody is left who would write that. */
@@ -205,7 +227,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             result = 0;
             break;
         }
-        int64_t pid = atomic_load_explicit(&record->pid, memory_order_acquire);
+        int64_t pid = mp__process_pid(record, id);
         mp_os_ending ending = {.known = false};
         int error = 0;
         if (!pid) { /* just being started */
@@ -215,6 +237,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             error = open_other(record, id, pid, &process);
             open = !error;
         }
+        if (error == mp_os_enotsup) error = await_elsewhere(record, id, deadline);
         if (open && mp__process_ending(record, id)) continue;
         if (open && !error) error = mp_os_process_wait(&process, told ? 0 : step(deadline), &ending);
         if (!error || error == mp_os_egone) {
@@ -242,13 +265,6 @@ static void reap_closed(struct mp__child *child)
     drop(child, true);
 }
 
-/* What may be left of one that has ended, if it told so itself: whoever comes to know of it finds everything gone. */
-static void settle(uint64_t id, struct mp__process *record)
-{
-    mp__process_undeliver(record, id);
-    if (atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__UNNAMED) (void)mp__process_remove(id);
-}
-
 int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
 {
     struct mp__child *child = hold(id);
@@ -263,21 +279,30 @@ int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
     else if (!mp__process_ending(record, id))
         result = await_other(id, record, deadline);
     *ending = mp__process_ending(record, id);
-    if (*ending) settle(id, record);
+    if (*ending) mp__process_settle(record, id);
     if (child) drop(child, result == 0);
     if (result < 0) return result;
     return *ending && mp__process_of(id) ? 0 : MP_EBADHANDLE;
 }
 
+/* Should nobody be told how it ended, this is what was done to it. */
+static int deliver_signal(struct mp__process *record, uint64_t id, mp_os_process *process, enum mp_os_signal signal)
+{
+    if (mp__process_ending(record, id)) return mp_os_egone;
+    if (signal == MP_OS_KILL) mp__process_expect(record, id, KILLED);
+    int error = mp_os_process_signal(process, signal);
+    if (error && error != mp_os_egone && signal == MP_OS_KILL) mp__process_expect(record, id, 0);
+    return error;
+}
+
 static int signal_other(struct mp__process *record, uint64_t id, enum mp_os_signal signal)
 {
     int64_t pid = 0;
-    while (!mp__process_ending(record, id) && !(pid = atomic_load_explicit(&record->pid, memory_order_acquire)))
-        mp_os_sleep(MS / 10);
+    while (!mp__process_ending(record, id) && !(pid = mp__process_pid(record, id))) mp_os_sleep(MS / 10);
     mp_os_process process;
     int error = pid ? open_other(record, id, pid, &process) : mp_os_egone;
     if (error) return error;
-    error = mp__process_ending(record, id) ? mp_os_egone : mp_os_process_signal(&process, signal);
+    error = deliver_signal(record, id, &process, signal);
     mp_os_process_release(&process);
     return error;
 }
@@ -287,9 +312,10 @@ int mp__process_signal(uint64_t id, enum mp_os_signal signal)
     struct mp__child *child = hold(id);
     struct mp__process *record = mp__process_of(id);
     int error = mp_os_egone;
-    if (record && !mp__process_ending(record, id)) /* a child that somebody holds is not reaped */
-        error = child && child->process.child ? mp_os_process_signal(&child->process, signal)
-                                              : signal_other(record, id, signal);
+    if (record && child && child->process.child) /* as long as somebody holds it, it is not reaped */
+        error = deliver_signal(record, id, &child->process, signal);
+    else if (record)
+        error = signal_other(record, id, signal);
     if (child) drop(child, false);
     return error;
 }

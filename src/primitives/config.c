@@ -35,7 +35,7 @@ static void count_processes(mp_stats *stats)
     for (uint32_t slot = 1; slot < top; slot++) {
         const struct mp__process *record = mp__process_at(slot);
         uint64_t id = record ? atomic_load_explicit(&record->handle, memory_order_acquire) : 0;
-        if (!id) continue;
+        if (!id || !mp__process_of(id)) continue;
         if (mp__process_ending(record, id))
             stats->records++;
         else

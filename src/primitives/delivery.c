@@ -21,6 +21,7 @@ int mp__delivery_create(struct mp__process *record, const mp_os_module *target, 
     struct mp__delivery delivery = {.args_size = args_size,
                                     .setting_size = setting_size,
                                     .channel = MP_OS_NO_HANDLE,
+                                    .lead = MP_OS_NO_HANDLE,
                                     .setting_offset = align(head),
                                     .args_offset = align(head) + align(setting_size)};
     delivery.total = delivery.args_offset + args_size;
@@ -38,9 +39,9 @@ int mp__delivery_create(struct mp__process *record, const mp_os_module *target, 
     memcpy(block + offsetof(struct mp__delivery, target), target, head - offsetof(struct mp__delivery, target));
     if (args_size) memcpy(block + delivery.args_offset, args, args_size);
     if (room) *room = block + delivery.setting_offset;
-    mp__heap_set_ref(offset, atomic_load_explicit(&record->handle, memory_order_relaxed));
-    /* V1: complete before the child, or who cleans up after it, can find it. */
+    /* V1: complete before the child, or who cleans up after it, can find it; which this process's is until it is there. */
     atomic_store_explicit(&record->delivery, offset, memory_order_release);
+    mp__heap_set_ref(offset, atomic_load_explicit(&record->handle, memory_order_relaxed));
     return 0;
 }
 

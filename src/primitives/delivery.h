@@ -15,6 +15,7 @@ struct mp__delivery {
     uint64_t total;
     int64_t channel; /* the number that the way to the fork server has; MP_OS_NO_HANDLE: none */
     uint64_t channel_identity[2];
+    int64_t lead;                     /* of its parent's leash, that it shall obey; MP_OS_NO_HANDLE: none */
     uint64_t privileges, name_spaces; /* that the server was launched with */
     mp_os_module target;              /* last, and cut off behind its path */
 };

@@ -75,6 +75,8 @@ int mp_lock_locked(mp_lock lock)
 
 int mp_lock_destroy(mp_lock lock)
 {
+    /* Who has no record has nowhere to write down whom it is about to wake. */
+    if (mp__control_of(lock.id, MP__LOCK)) (void)mp__thread_join();
     if (mp__control_destroy(lock.id, MP__LOCK, NULL) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
     return 0;
 }

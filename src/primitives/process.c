@@ -192,7 +192,8 @@ int64_t mp_process_pid(mp_process process)
 {
     const struct mp__process *record = mp__process_of(process.id);
     if (!record) return bad_handle("mp_process_pid", process);
-    return atomic_load_explicit(&record->pid, memory_order_acquire);
+    int64_t pid = mp__process_pid(record, process.id);
+    return pid < 0 ? 0 : pid;
 }
 
 const char *mp_process_name(mp_process process)

@@ -121,6 +121,7 @@ int mp_rlock_locked(mp_rlock rlock)
 
 int mp__rlock_destroy_part(mp_rlock rlock)
 {
+    if (mp__control_of(rlock.id, MP__RLOCK)) (void)mp__thread_join(); /* as for locks */
     return mp__control_destroy(rlock.id, MP__RLOCK, NULL);
 }
 

@@ -123,7 +123,7 @@ static void served_ended(int64_t pid, int code)
     struct mp__process *record = mp__process_of(id);
     bool unanswered = record && !answered(record) && mp__process_of(id);
     /* One that was killed before it answered: until it is answered its parent waits, and the record is its own. */
-    if (unanswered) atomic_store_explicit(&record->pid, pid, memory_order_release);
+    if (unanswered) (void)mp__process_arrive(record, id, pid);
     const mp_os_ending ending = {.known = true, .code = code};
     mp__process_report(id, &ending);
     if (unanswered) (void)answer(record);
@@ -157,8 +157,7 @@ static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_o
         mp_os_exit_now(1);
     }
     if (!allowed(record, id)) mp_os_exit_now(1);
-    atomic_store_explicit(&record->pid, mp_os_pid(), memory_order_release);
-    if (!answer(record)) mp_os_exit_now(1);
+    if (!mp__process_arrive(record, id, mp_os_pid()) || !answer(record)) mp_os_exit_now(1);
     mp__child_receive(record, id, MP__CHILD_SERVED);
 }
 
@@ -266,6 +265,8 @@ static void serve_next(intptr_t channel, int failure)
 _Noreturn void mp__server_run(intptr_t channel, uint64_t preload_offset)
 {
     mp_os_setting_lift_limits();
+    mp__family_serve("fork server");
+    (void)mp__family_space();
     int failure = run_preload(preload_offset);
     mp_os_step_back(true);  /* its work is for later: the children's is awaited */
     mp__child_watch_exit(); /* so that a child need not write down what it finds */

@@ -5,6 +5,7 @@
 #include "primitives/start.h"
 #include "base/control.h"
 #include "base/error.h"
+#include "base/janitor.h"
 #include "base/recover.h"
 #include "base/thread.h"
 #include "primitives/child.h"
@@ -12,6 +13,8 @@
 #include "primitives/config.h"
 #include "primitives/delivery.h"
 #include "primitives/funcref.h"
+#include "primitives/janitor_main.h"
+#include "primitives/leash.h"
 
 #include <string.h>
 
@@ -74,6 +77,7 @@ static void forked(void)
 {
     mp__children_forget();
     mp__server_forked();
+    mp__leash_forked();
 }
 
 static int by_method(struct mp__start *start, mp_start_method method, mp_os_process *process)
@@ -110,6 +114,8 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
     if (result < 0) return result;
     mp__family_on_fork(forked);
     mp__recover_by_looking(mp__children_look);
+    mp__janitor_launch_by(mp__janitor_launch);
+    (void)mp__janitor_ensure(true);
     mp__child_watch_exit();
     mp__children_tidy();
 
@@ -122,13 +128,15 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
                                    .keep = start->options->keep,
                                    .keep_count = start->options->keep_count,
                                    .segment = &mp__arena.segment,
-                                   .channel = MP_OS_NO_HANDLE};
+                                   .channel = MP_OS_NO_HANDLE,
+                                   .leash = start->options->daemon ? mp__leash() : NULL};
     result = run(start, method);
     if (result < 0) {
         mp__process_undeliver(start->record, start->id);
         (void)mp__process_remove(start->id);
         return result;
     }
+    mp__janitor_ring(); /* should it have died before it could do that itself */
     mp__log(MP_LOG_INFO, "%s started by %s", start->record->name, mp_start_method_name(method));
     if (process)
         process->id = start->id;

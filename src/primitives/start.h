@@ -30,12 +30,15 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process);
 
 /* 0, or MP_ENOFREEZE, MP_EPERM: this program can not be started as a child. */
 int mp__bootstrap_check(const char *call);
+/* The same, without a word. */
+bool mp__bootstrap_possible(void);
 
 /* What a launched program is told: to be a child, the process whose record is in slot `where`; or the fork server with
- * `what` as its end of the channel, whose preload function the block at `where` describes (0: none). */
+ * `what` as its end of the channel, whose preload function the block at `where` describes (0: none); or the janitor. */
 enum mp__role {
     MP__ROLE_CHILD,
-    MP__ROLE_SERVER
+    MP__ROLE_SERVER,
+    MP__ROLE_JANITOR
 };
 #define MP__BOOTSTRAP_SIZE 128
 /* Write that as "NAME=value"; for a child, `what` is its id. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "primitives/child.h"
 #include "primitives/config.h"
+#include "primitives/leash.h"
 #include "primitives/start.h"
 
 static bool keeps_stdin(const mp_process_options *options)
@@ -22,6 +23,7 @@ static _Noreturn void child(const struct mp__start *start)
     if (!error) error = mp_os_change_environment(options->environment);
     if (!error && !keeps_stdin(options)) error = mp_os_stdin_null();
     if (error) mp__child_fail(start->id, mp__fail_os(error, "working directory, environment, or standard input"));
+    mp__leash_obey(options->daemon);
     mp__child_run(start->record, start->id, MP__CHILD_COPY, start->target, start->args, start->args_size);
 }
 
@@ -30,6 +32,6 @@ int mp__start_fork(struct mp__start *start, mp_os_process *process)
     int error = mp_os_fork(process);
     if (error) return mp__fail_os(error, "mp_process_start: fork");
     if (process->pid == MP_OS_IN_CHILD) child(start);
-    mp__process_born(start->record, process);
+    mp__process_born(start->record, start->id, process);
     return 0;
 }

@@ -220,7 +220,7 @@ static int await_fork(struct mp__process *record, uint64_t id, intptr_t channel)
         if (withdraw(record, MP__START_WAITED)) return MP_EPEERDEAD;
     }
     uint64_t ending = mp__process_ending(record, id);
-    bool failed = ending & MP__FAILED && !atomic_load_explicit(&record->pid, memory_order_acquire);
+    bool failed = ending & MP__FAILED && !mp__process_pid(record, id);
     return failed ? mp__ending_code(ending) : 0;
 }
 
@@ -243,6 +243,7 @@ static int deliver(struct mp__start *start)
         size = needed;
     }
     mp__server_hand_on(mp__delivery_of(start->record), start->launch.channel);
+    if (start->launch.leash) mp__delivery_of(start->record)->lead = start->launch.leash->lead;
     return 0;
 }
 
@@ -311,9 +312,8 @@ int mp__start_forkserver(struct mp__start *start, mp_os_process *process)
     }
     if (result == MP_EPEERDEAD) return explain_death();
     if (result < 0) return result;
-    *process = (mp_os_process){.pid = atomic_load_explicit(&start->record->pid, memory_order_acquire),
-                               .handle = MP_OS_NO_HANDLE,
-                               .child = false};
-    mp__process_born(start->record, process);
+    *process =
+        (mp_os_process){.pid = mp__process_pid(start->record, start->id), .handle = MP_OS_NO_HANDLE, .child = false};
+    mp__process_born(start->record, start->id, process);
     return 0;
 }

@@ -106,6 +106,7 @@ static int pass_on(const mp_os_launch *launch)
     if (error == 0 && launch->segment != NULL) error = mp_os__descriptor_inherited((int)launch->segment->handle, true);
     if (error == 0 && launch->channel != MP_OS_NO_HANDLE)
         error = mp_os__descriptor_inherited((int)launch->channel, true);
+    if (error == 0 && launch->leash != NULL) error = mp_os__descriptor_inherited((int)launch->leash->lead, true);
     return error;
 }
 

@@ -265,6 +265,21 @@ int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *e
     return wait_for_other(process, deadline, ending);
 }
 
+uint64_t mp_os_pid_space(uint64_t known)
+{
+    struct stat status;
+    if (!MP_LINUX) return 0;
+    if (known != 0 && getppid() != 0) return known; /* 0: the parent is not to be seen from here */
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+bool mp_os_pid_space_is_childrens(void)
+{
+    struct stat own, childrens;
+    return !MP_LINUX || stat("/proc/thread-self/ns/pid", &own) != 0 ||
+           stat("/proc/thread-self/ns/pid_for_children", &childrens) != 0 || own.st_ino == childrens.st_ino;
+}
+
 bool mp_os_end_is_visible(void)
 {
     return MP_LINUX; /* elsewhere kill(pid, 0) is all there is, and succeeds */

@@ -114,13 +114,29 @@ static _Atomic uint32_t *life_word(const void *life)
     return offset == OFFSET_UNKNOWN ? NULL : (_Atomic uint32_t *)((uintptr_t)life + offset);
 }
 
+static _Thread_local struct robust_list_head *list_head; /* this thread's */
+
+/* musl leaves a copy the list of its original: should its first thread end, and not the process, it would mark all that is in
+ * there, without a look whose it is. glibc empties the list itself. */
+void mp_os_life_forked(void)
+{
+    if (list_head != NULL) list_head->list.next = &list_head->list;
+}
+
 /* This thread has just taken it: it is first in the list. */
 static int learn_offset(const void *life)
 {
     struct robust_list_head *head = NULL;
     size_t size = 0;
+#if defined(__GLIBC__)
     if (life_word(life) != NULL) return 0;
+#else
+    if (life_word(life) != NULL && list_head != NULL) return 0;
+#endif
     if (syscall(SYS_get_robust_list, 0, &head, &size) != 0 || head == NULL) return mp_os_enotsup;
+#if !defined(__GLIBC__)
+    list_head = head;
+#endif
     uintptr_t word = (uintptr_t)head->list.next + (uintptr_t)head->futex_offset, begin = (uintptr_t)life;
     if (word < begin || word > begin + sizeof(pthread_mutex_t) - sizeof(uint32_t) || word % sizeof(uint32_t) != 0)
         return mp_os_enotsup;
@@ -157,7 +173,22 @@ bool mp_os_life_is_over(const void *life)
     return word != NULL && atomic_load_explicit(word, memory_order_acquire) & FUTEX_OWNER_DIED;
 }
 
-/* Have the kernel wake somebody when it is over. False: it is, or cannot be told. */
+bool mp_os_life_lasts(const void *life)
+{
+    const _Atomic uint32_t *word = life_word(life);
+    uint32_t now = word != NULL ? atomic_load_explicit(word, memory_order_relaxed) : FUTEX_OWNER_DIED;
+    return !(now & FUTEX_OWNER_DIED) && now & FUTEX_TID_MASK;
+}
+
+bool mp_os_life_is_same(const void *one, const void *other)
+{
+    const _Atomic uint32_t *first = life_word(one), *second = life_word(other);
+    if (first == NULL || second == NULL) return false;
+    uint32_t owner = atomic_load_explicit(first, memory_order_relaxed) & FUTEX_TID_MASK;
+    return owner != 0 && owner == (atomic_load_explicit(second, memory_order_relaxed) & FUTEX_TID_MASK);
+}
+
+/* Have the kernel wake somebody when it is over. False: it does not last. */
 static bool attend(_Atomic uint32_t *life, uint32_t *value)
 {
     *value = atomic_load_explicit(life, memory_order_relaxed);
@@ -179,46 +210,32 @@ struct waited {
 #define SYS_futex_waitv 449
 #endif
 
-int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
+int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *const *lives, size_t count, int64_t deadline)
 {
+    static _Atomic bool unknown; /* to this kernel */
     const uint32_t of_32_bits = 2;
-    _Atomic uint32_t *other = life_word(life);
-    uint32_t alive;
-    if (other == NULL) return mp_os_word_wait(word, value, deadline);
-    if (!attend(other, &alive)) return 0;
-    const struct waited both[2] = {{.value = value, .address = (uintptr_t)word, .flags = of_32_bits},
-                                   {.value = alive, .address = (uintptr_t)other, .flags = of_32_bits}};
+    struct waited all[MP_OS_LIVES_MOST + 1];
+    uint32_t used = 1;
+    if (atomic_load_explicit(&unknown, memory_order_relaxed)) return mp_os_enotsup;
+    all[0] = (struct waited){.value = value, .address = (uintptr_t)word, .flags = of_32_bits};
+    for (size_t i = 0; i < count && i < MP_OS_LIVES_MOST; i++) {
+        _Atomic uint32_t *other = life_word(lives[i]);
+        uint32_t alive;
+        if (other == NULL || !attend(other, &alive)) return 0;
+        all[used++] = (struct waited){.value = alive, .address = (uintptr_t)other, .flags = of_32_bits};
+    }
     if (deadline < 0) deadline = 0;
     const struct wide_time end = {deadline / 1000000000, deadline % 1000000000};
-    if (syscall(SYS_futex_waitv, both, 2, 0, deadline == MP_OS_NEVER ? NULL : &end, CLOCK_MONOTONIC) >= 0) return 0;
-    if (errno == ENOSYS || errno == EPERM) return mp_os_word_wait(word, value, deadline);
-    return errno == EAGAIN || errno == EINTR ? 0 : errno;
+    if (syscall(SYS_futex_waitv, all, used, 0, deadline == MP_OS_NEVER ? NULL : &end, CLOCK_MONOTONIC) >= 0) return 0;
+    if (errno == EAGAIN || errno == EINTR) return 0;
+    if (errno != ENOSYS && errno != EPERM) return errno;
+    atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    return mp_os_enotsup;
 }
 
 #else
 
-int mp_os_life_begin(void *life)
-{
-    (void)life;
-    return mp_os_enotsup;
-}
-
-void mp_os_life_end(void *life)
-{
-    (void)life;
-}
-
-bool mp_os_life_is_over(const void *life)
-{
-    (void)life;
-    return false;
-}
-
-int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
-{
-    (void)life;
-    return mp_os_word_wait(word, value, deadline);
-}
+#include "os/no_lives.h"
 
 #endif
 

@@ -153,9 +153,14 @@ static int compose(const mp_os_launch *launch, struct words *words, const char *
     return words->command ? 0 : ERROR_NOT_ENOUGH_MEMORY;
 }
 
+/* JobList, of Windows 10: in the job from its first instruction. */
+#define ATTRIBUTE_JOBS ProcThreadAttributeValue(13, FALSE, TRUE, FALSE)
+
+/* Where that is not known it is put into the job before it runs. */
 static int create(const struct words *words, struct luggage *luggage, LPPROC_THREAD_ATTRIBUTE_LIST attributes,
-                  PROCESS_INFORMATION *created)
+                  const mp_os_leash *leash, PROCESS_INFORMATION *created)
 {
+    HANDLE job = leash ? (HANDLE)leash->hold : NULL;
     STARTUPINFOEXW startup = {.lpAttributeList = attributes};
     startup.StartupInfo.cb = sizeof startup;
     startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
@@ -165,22 +170,29 @@ static int create(const struct words *words, struct luggage *luggage, LPPROC_THR
     if (!UpdateProcThreadAttribute(attributes, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, luggage->handles,
                                    luggage->count * sizeof(HANDLE), NULL, NULL))
         return mp_os__error();
-    const DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
-    return CreateProcessW(words->program, words->command, NULL, NULL, TRUE, flags, words->environment, words->directory,
-                          &startup.StartupInfo, created)
-               ? 0
-               : mp_os__error();
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
+    bool in_job = job && UpdateProcThreadAttribute(attributes, 0, ATTRIBUTE_JOBS, &job, sizeof job, NULL, NULL);
+    if (job && !in_job) flags |= CREATE_SUSPENDED;
+    if (!CreateProcessW(words->program, words->command, NULL, NULL, TRUE, flags, words->environment, words->directory,
+                        &startup.StartupInfo, created))
+        return mp_os__error();
+    if (flags & CREATE_SUSPENDED) {
+        (void)AssignProcessToJobObject(job, created->hProcess); /* if not, the janitor ends it */
+        ResumeThread(created->hThread);
+    }
+    return 0;
 }
 
-static int create_with_list(const struct words *words, struct luggage *luggage, PROCESS_INFORMATION *created)
+static int create_with_list(const struct words *words, struct luggage *luggage, const mp_os_leash *leash,
+                            PROCESS_INFORMATION *created)
 {
     SIZE_T size = 0;
-    InitializeProcThreadAttributeList(NULL, 1, 0, &size); /* fails, and tells the size */
+    InitializeProcThreadAttributeList(NULL, 2, 0, &size); /* fails, and tells the size */
     LPPROC_THREAD_ATTRIBUTE_LIST attributes = malloc(size);
     if (!attributes) return ERROR_NOT_ENOUGH_MEMORY;
-    int error = InitializeProcThreadAttributeList(attributes, 1, 0, &size) ? 0 : mp_os__error();
+    int error = InitializeProcThreadAttributeList(attributes, 2, 0, &size) ? 0 : mp_os__error();
     if (!error) {
-        error = create(words, luggage, attributes, created);
+        error = create(words, luggage, attributes, leash, created);
         DeleteProcThreadAttributeList(attributes);
     }
     free(attributes);
@@ -199,7 +211,7 @@ int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const
         error = pack(&luggage, launch);
         if (!error) {
             *what = "starting the program";
-            error = create_with_list(&words, &luggage, &created);
+            error = create_with_list(&words, &luggage, launch->leash, &created);
         }
         give_back(&luggage);
         ReleaseSRWLockExclusive(&launching);

@@ -57,6 +57,16 @@ static bool is_listed(int64_t pid, uint64_t birth)
     return found;
 }
 
+uint64_t mp_os_pid_space(uint64_t known)
+{
+    return known; /* 0 */
+}
+
+bool mp_os_pid_space_is_childrens(void)
+{
+    return true;
+}
+
 bool mp_os_end_is_visible(void)
 {
     return true;

@@ -6,6 +6,7 @@
  * more needs no waking. Opening costs more than waking, so each process keeps the last few open. That does no harm when
  * the thread ends and a later one is given its name: as long as anybody has the semaphore open, the name leads to it.
  */
+#include "os/no_lives.h"
 #include "os/win32/win32.h"
 
 #define CACHED 32
@@ -25,29 +26,6 @@ static SRWLOCK cache_lock = SRWLOCK_INIT;
 bool mp_os_word_sleeps(void)
 {
     return false;
-}
-
-int mp_os_life_begin(void *life)
-{
-    (void)life;
-    return mp_os_enotsup;
-}
-
-void mp_os_life_end(void *life)
-{
-    (void)life;
-}
-
-bool mp_os_life_is_over(const void *life)
-{
-    (void)life;
-    return false;
-}
-
-int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *life, int64_t deadline)
-{
-    (void)word, (void)value, (void)life, (void)deadline;
-    return mp_os_enotsup;
 }
 
 int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
