@@ -92,7 +92,7 @@ static void warm_up(void)
     const mp_start_method *methods = mp_get_all_start_methods(&count);
     for (size_t i = 0; i < count; i++) {
         mp_process process;
-        const mp_process_options options = {.method = methods[i]};
+        const mp_process_options options = {.method = methods[i], .daemon = true};
         if (mp_process_start(&process, nothing, NULL, 0, &options) == 0) support_end(process);
     }
 }

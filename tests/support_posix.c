@@ -31,7 +31,9 @@ long support_children(void)
     siginfo_t info = {0};
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
     if (info.si_pid == 0) return 1;
-    print_error("a zombie: pid %ld\n", (long)info.si_pid);
+    static pid_t told; /* this is asked again and again */
+    if (info.si_pid != told) print_error("a zombie: pid %ld\n", (long)info.si_pid);
+    told = info.si_pid;
     return 1000;
 }
 

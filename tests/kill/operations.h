@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * operations.h - what mp_kill does to processes in the middle of.
+ *
+ * A new operation is one entry of the table in operations.c: what is prepared by the survivor, what the child does before, the
+ * operation itself, and what has to hold afterwards.
+ */
+#ifndef MP_TESTS_OPERATIONS_H
+#define MP_TESTS_OPERATIONS_H
+
+#include <mp/mp.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIMIT 10000 /* ms: whoever waits longer hangs */
+
+/* What an operation is done on. */
+struct stage {
+    mp_lock lock;
+    mp_rlock rlock;
+    mp_array array;
+    mp_block block;
+    mp_block board; /* struct board: what a child lets the survivor know */
+    size_t size;
+};
+
+struct board {
+    mp_process waiter, other; /* waits, too */
+    mp_block left;
+};
+
+struct operation {
+    const char *name;
+    int (*prepare)(struct stage *); /* by the survivor; may be NULL */
+    int (*before)(struct stage *);  /* by the child, not stepped through; may be NULL */
+    int (*operate)(struct stage *); /* by the child */
+    int (*check)(
+        struct stage *); /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
+    unsigned creates;    /* objects */
+    bool exits;          /* the operation is the end of the child: it does not come back */
+    bool fresh;          /* in a family of its own each time, which has not grown yet */
+    bool plain;          /* the child is made by a plain fork(): the family does not know it */
+    bool paired;         /* two children may do it at the same time */
+};
+
+extern const struct operation operations[];
+extern const size_t operations_count;
+/* The condition that did not hold, in a check that returned an error; or NULL. */
+extern const char *operation_failed_at;
+
+int64_t now_ms(void);
+
+#endif
