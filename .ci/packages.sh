@@ -68,6 +68,7 @@ is_there() { # feature
     wine) wine_program wine64 wine >/dev/null && wine_program wineserver64 wineserver >/dev/null ;;
     unpack) have dpkg-source ;;
     format) have clang-format ;;
+    spin) have spin ;;
     python) have python3 ;;
     neighbours) echo '#include <gmp.h>
 #include <tommath.h>' | "$(c_compiler)" -E -x c - >/dev/null 2>&1 ;;
@@ -107,6 +108,7 @@ packages_of() { # manager feature
     apk:format) echo clang-extra-tools ;;     pacman:format) echo clang ;;
     *:format) echo clang-format ;;
     pacman:python) echo python ;;             *:python) echo python3 ;;
+    *:spin) echo spin ;;
     apt-get:neighbours) echo libgmp-dev libtommath-dev ;;
   esac
 }
