@@ -156,11 +156,10 @@ static int compose(const mp_os_launch *launch, struct words *words, const char *
 /* JobList, of Windows 10: in the job from its first instruction. */
 #define ATTRIBUTE_JOBS ProcThreadAttributeValue(13, FALSE, TRUE, FALSE)
 
-/* Where that is not known it is put into the job before it runs. */
+/* In a job, NULL for none. Where that can not be from the beginning it is put there before it runs. */
 static int create(const struct words *words, struct luggage *luggage, LPPROC_THREAD_ATTRIBUTE_LIST attributes,
-                  const mp_os_leash *leash, PROCESS_INFORMATION *created)
+                  HANDLE job, PROCESS_INFORMATION *created)
 {
-    HANDLE job = leash ? (HANDLE)leash->hold : NULL;
     STARTUPINFOEXW startup = {.lpAttributeList = attributes};
     startup.StartupInfo.cb = sizeof startup;
     startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
@@ -183,7 +182,7 @@ static int create(const struct words *words, struct luggage *luggage, LPPROC_THR
     return 0;
 }
 
-static int create_with_list(const struct words *words, struct luggage *luggage, const mp_os_leash *leash,
+static int create_with_list(const struct words *words, struct luggage *luggage, HANDLE job,
                             PROCESS_INFORMATION *created)
 {
     SIZE_T size = 0;
@@ -192,10 +191,23 @@ static int create_with_list(const struct words *words, struct luggage *luggage, 
     if (!attributes) return ERROR_NOT_ENOUGH_MEMORY;
     int error = InitializeProcThreadAttributeList(attributes, 2, 0, &size) ? 0 : mp_os__error();
     if (!error) {
-        error = create(words, luggage, attributes, leash, created);
+        error = create(words, luggage, attributes, job, created);
         DeleteProcThreadAttributeList(attributes);
     }
     free(attributes);
+    return error;
+}
+
+/* Should this process die within the system's call, which makes a process that does not run yet, nobody would ever have it
+ * run: so until then it is in a job that ends with this one. Without one it is launched all the same. */
+static int create_safely(const struct words *words, struct luggage *luggage, const mp_os_leash *leash,
+                         PROCESS_INFORMATION *created)
+{
+    HANDLE nursery = NULL;
+    if (leash) return create_with_list(words, luggage, (HANDLE)leash->hold, created);
+    (void)mp_os__job_create(&nursery);
+    int error = create_with_list(words, luggage, nursery, created);
+    mp_os__job_release(nursery);
     return error;
 }
 
@@ -211,7 +223,7 @@ int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const
         error = pack(&luggage, launch);
         if (!error) {
             *what = "starting the program";
-            error = create_with_list(&words, &luggage, launch->leash, &created);
+            error = create_safely(&words, &luggage, launch->leash, &created);
         }
         give_back(&luggage);
         ReleaseSRWLockExclusive(&launching);

@@ -7,19 +7,37 @@
 
 const int mp_os_leash_code = 0;
 
-int mp_os_leash_create(mp_os_leash *leash)
+static bool set_limits(HANDLE job, DWORD flags)
 {
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};
-    HANDLE job = CreateJobObjectW(NULL, NULL);
-    if (!job) return mp_os__error();
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
-    if (!SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits)) {
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {.BasicLimitInformation = {.LimitFlags = flags}};
+    return SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+}
+
+int mp_os__job_create(HANDLE *job)
+{
+    HANDLE made = CreateJobObjectW(NULL, NULL);
+    if (!made) return mp_os__error();
+    if (!set_limits(made, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK)) {
         int error = mp_os__error();
-        CloseHandle(job);
+        CloseHandle(made);
         return error;
     }
-    *leash = (mp_os_leash){.hold = (intptr_t)job, .lead = MP_OS_NO_HANDLE};
+    *job = made;
     return 0;
+}
+
+void mp_os__job_release(HANDLE job)
+{
+    /* If that should fail, it is kept open rather than closed: that would end them. */
+    if (job && set_limits(job, JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK)) CloseHandle(job);
+}
+
+int mp_os_leash_create(mp_os_leash *leash)
+{
+    HANDLE job = NULL;
+    int error = mp_os__job_create(&job);
+    if (!error) *leash = (mp_os_leash){.hold = (intptr_t)job, .lead = MP_OS_NO_HANDLE};
+    return error;
 }
 
 int mp_os_leash_check(const mp_os_leash *leash)

@@ -56,4 +56,8 @@ static inline int mp_os__from_wide(const wchar_t *wide, char *text, size_t capac
 /* When a process began, as a number; 0: unknown. */
 uint64_t mp_os__birth(HANDLE process);
 
+/* A job that ends what is in it when its last handle is closed; and one that does not any more, given up. leash.c */
+int mp_os__job_create(HANDLE *job);
+void mp_os__job_release(HANDLE job); /* NULL: nothing */
+
 #endif
