@@ -392,6 +392,8 @@ static void scribble(mp_process process, uint64_t *random)
         struct mp__thread *thread = mp__thread_at(number);
         if (!atomic_load(&thread->stamp) || atomic_load(&thread->process) != process.id) continue;
         for (int i = 0; i < MP__INTENTS; i++) atomic_store(&thread->intents[i], random_bits(random));
+        atomic_store(&thread->sleeping_on, random_bits(random));
+        thread->sleeping_next = (uint32_t)random_bits(random);
     }
 }
 

@@ -124,15 +124,21 @@ static void bucket_unlock(struct mp__bucket *bucket)
     mp_os_guard_release(bucket->guard);
 }
 
+/* The next link of a chain, or NULL. What a dead thread has left may lead round in a circle, or nowhere: a chain longer than
+ * there are threads is none, and is repaired. */
+static uint32_t *chain_next(struct mp__bucket *bucket, const uint32_t *link, uint32_t *length)
+{
+    struct mp__thread *thread = mp__thread_at(*link);
+    if (thread && (*length)++ < mp__thread_top()) return &thread->sleeping_next;
+    bucket_repair(bucket);
+    return NULL;
+}
+
 static void chain_leave(struct mp__bucket *bucket, struct mp__thread *thread, uint32_t number)
 {
-    uint32_t *link = &bucket->first;
-    while (*link && *link != number) {
-        struct mp__thread *other = mp__thread_at(*link);
-        if (!other) return;
-        link = &other->sleeping_next;
-    }
-    if (*link) *link = thread->sleeping_next;
+    uint32_t *link = &bucket->first, length = 0;
+    while (link && *link && *link != number) link = chain_next(bucket, link, &length);
+    if (link && *link) *link = thread->sleeping_next;
     MP__THEN;
     atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
 }
@@ -178,18 +184,19 @@ static void wake_from_chain(_Atomic uint32_t *word, uint32_t count)
 {
     uint64_t offset = (uint64_t)((char *)word - (char *)mp__header());
     struct mp__bucket *bucket = bucket_lock(offset);
-    uint32_t *link = &bucket->first;
+    uint32_t *link = &bucket->first, length = 0;
     while (*link && count) {
         uint32_t number = *link;
         struct mp__thread *thread = mp__thread_at(number);
-        if (!thread) break;
+        uint32_t *next = chain_next(bucket, link, &length);
+        if (!next) break; /* all of them are awake */
         if (atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed) != offset) {
-            link = &thread->sleeping_next;
+            link = next;
             continue;
         }
         wake(thread, number); /* first: it stays in the chain until that is done */
         MP__THEN;
-        *link = thread->sleeping_next;
+        *link = *next;
         MP__THEN;
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
         count--;
