@@ -4,6 +4,7 @@
  * is noticed late.
  */
 #include "base/arena.h"
+#include "require.h"
 #include "support.h"
 
 #include <errno.h>
@@ -27,20 +28,10 @@ struct job {
 
 struct board {
     mp_process child;
+    mp_process grandchild;
+    bool deeper; /* the child shall start a grandchild that holds */
     _Atomic int skipped;
 };
-
-static int complain(int line)
-{
-    fprintf(stderr, "line %d: %s\n", line, mp_error_detail());
-    return 1000 + line;
-}
-
-/* In children: what went wrong is the exit code. */
-#define REQUIRE(condition)                           \
-    do {                                             \
-        if (!(condition)) return complain(__LINE__); \
-    } while (0)
 
 static struct job job_create(void)
 {
@@ -103,6 +94,15 @@ static void assert_ends_well(const struct job *job, mp_process process, int code
     assert_ends(process, code);
 }
 
+static void lives_on(mp_target target, int code)
+{
+    struct job job = job_create();
+    mp_process process = start(target, &job);
+    assert_lives(&job, process);
+    assert_ends_well(&job, process, code);
+    job_destroy(&job);
+}
+
 /* ---- the first thread ------------------------------------------------------------------------------------------ */
 
 static void *hold_in_thread(void *args)
@@ -122,11 +122,7 @@ static int end_first_thread(void *args)
 static void first_thread_ended(void **state)
 {
     (void)state;
-    struct job job = job_create();
-    mp_process process = start(end_first_thread, &job);
-    assert_lives(&job, process);
-    assert_ends_well(&job, process, 7);
-    job_destroy(&job);
+    lives_on(end_first_thread, 7);
 }
 
 /* ---- descriptors ----------------------------------------------------------------------------------------------- */
@@ -140,11 +136,7 @@ static int close_all(void *args)
 static void descriptors_closed(void **state)
 {
     (void)state;
-    struct job job = job_create();
-    mp_process process = start(close_all, &job);
-    assert_lives(&job, process);
-    assert_ends_well(&job, process, 8);
-    job_destroy(&job);
+    lives_on(close_all, 8);
 }
 
 /* ---- stopped --------------------------------------------------------------------------------------------------- */
@@ -177,7 +169,12 @@ static int hold_and_want(void *args)
     REQUIRE(getpid() == 1);
     int result = mp_lock_acquire(job->outer, WHILE); /* whose owner has a pid that means nothing here */
     REQUIRE(result == MP_ETIMEDOUT);
-    return hold(job, 10);
+    struct board *board = mp_block_data(job->board);
+    if (!board->deeper) return hold(job, 10);
+    int code = 0;
+    REQUIRE(mp_process_start(&board->grandchild, just_hold, job, sizeof *job, NULL) == 0);
+    REQUIRE(mp_process_join(board->grandchild, &code, MP_FOREVER) == 0);
+    return code;
 }
 
 static int start_elsewhere(void *args)
@@ -231,11 +228,36 @@ static void killed_in_other_pid_space(void **state)
         ok(mp_process_kill(process));
         assert_ends(process, -9);
         assert_int_equal(mp_process_is_alive(board->child), 1);
-        fails(MP_ENOTSUP, mp_process_kill(board->child)); /* here that is the first process of all */
-        assert_true(gate_open(job.never));
-        assert_int_equal(mp_lock_acquire(job.lock, LIMIT), 0);
+        ok(mp_process_kill(board->child)); /* who started it has told its pid out here */
+        assert_int_equal(mp_lock_acquire(job.lock, LIMIT), MP_OWNERDEAD);
         ok(mp_lock_release(job.lock));
-        assert_ends(board->child, 10);
+        assert_ends(board->child, -9);
+    }
+    ok(mp_lock_release(job.outer));
+    job_destroy(&job);
+}
+
+/* One that was started in there: its pid means nothing out here, or somebody else. */
+static void started_in_other_pid_space(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    struct board *board = mp_block_data(job.board);
+    board->deeper = true;
+    ok(mp_lock_acquire(job.outer, 0));
+    mp_process process = start(start_elsewhere, &job);
+    if (atomic_load(&board->skipped)) {
+        print_message("skipped: no other space of pids to be had\n");
+        assert_ends(process, 0);
+    } else {
+        assert_lives(&job, process);
+        assert_int_equal(mp_process_is_alive(board->grandchild), 1);
+        assert_int_equal(mp_process_pid(board->grandchild), 0);
+        fails(MP_ENOTSUP, mp_process_kill(board->grandchild));
+        assert_true(mp_process_pid(board->child) > 1);
+        assert_ends_well(&job, process, 9);
+        assert_ends(board->grandchild, 9);
+        ok(mp_process_close(board->child));
     }
     ok(mp_lock_release(job.outer));
     job_destroy(&job);
@@ -320,7 +342,7 @@ static void pid_of_the_dead_is_used(void **state)
 static const struct test_case cases[] = {
     CASE(first_thread_ended),      CASE(descriptors_closed),        CASE(stopped),
 #ifdef CLONE_NEWPID
-    CASE(in_other_pid_space),      CASE(killed_in_other_pid_space),
+    CASE(in_other_pid_space),      CASE(killed_in_other_pid_space), CASE(started_in_other_pid_space),
 #endif
     CASE(pid_of_the_dead_is_used),
 };

@@ -170,7 +170,8 @@ MP_API int mp_process_exitcode(mp_process process, int *exit_code);
 /**
  * Send a process SIGINT. One that has ended is left alone, and that is success.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM, or MP_ENOTSUP (Windows has no such thing; or it lives in another pid namespace).
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, or MP_ENOTSUP (Windows has no such thing; or it was started in another
+ *          pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.
@@ -182,7 +183,7 @@ MP_API int mp_process_interrupt(mp_process process);
  * Send a process SIGTERM; on Windows, end it with exit code -15. One that has ended is left alone, and that is success.
  * Its own children go on, but for its daemons.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it lives in another pid namespace).
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it was started in another pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.
@@ -193,7 +194,7 @@ MP_API int mp_process_terminate(mp_process process);
 /**
  * Send a process SIGKILL; on Windows, end it with exit code -9. As mp_process_terminate otherwise.
  *
- * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it lives in another pid namespace).
+ * \returns 0, or MP_EPERM, MP_ESYSTEM, MP_ENOTSUP (it was started in another pid namespace).
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, the process itself included.
@@ -215,7 +216,7 @@ MP_API int mp_process_close(mp_process process);
 /**
  * The system's number of a process.
  *
- * \returns it, also when the process has ended.
+ * \returns it, also when the process has ended; 0 if it is not known here: the process was started in another pid namespace.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

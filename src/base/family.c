@@ -92,19 +92,33 @@ const char *mp__family_name(void)
 
 int64_t mp__process_pid(const struct mp__process *record, uint64_t id)
 {
+    if (id == mp__family_id() && id) return mp_os_pid();
     uint64_t word = atomic_load_explicit(&record->pid, memory_order_acquire); /* P1 */
     if (mp__generation_of(word) != mp__generation_of(id) || (uint32_t)word == MP__PID_NEVER) return -1;
     return (int64_t)(uint32_t)word;
 }
 
+static bool was_started_elsewhere(const struct mp__process *record)
+{
+    uint64_t own = mp__family_space(); /* 0: there is but one */
+    return own && atomic_load_explicit(&record->space, memory_order_acquire) != own;
+}
+
+bool mp__process_is_elsewhere(const struct mp__process *record, uint64_t id)
+{
+    return mp__process_pid(record, id) == MP__PID_ELSEWHERE || (was_started_elsewhere(record) && id != mp__family_id());
+}
+
 bool mp__process_arrive(struct mp__process *record, uint64_t id, int64_t pid)
 {
     /* To look before writing has the header mapped by the same fault. */
-    uint64_t seen = atomic_load_explicit(&record->pid, memory_order_relaxed), word = mp__pid_word(id, pid);
+    uint64_t seen = atomic_load_explicit(&record->pid, memory_order_relaxed);
+    bool elsewhere = was_started_elsewhere(record);
+    uint64_t word = mp__pid_word(id, elsewhere ? MP__PID_ELSEWHERE : pid);
     do {
         if (mp__generation_of(seen) != mp__generation_of(id) || (uint32_t)seen == MP__PID_NEVER) return false;
-    } while (seen != word &&
-             !atomic_compare_exchange_weak_explicit(&record->pid, &seen, word, memory_order_release, /* P1 */
+        if (seen == word || (elsewhere && (uint32_t)seen)) return true;
+    } while (!atomic_compare_exchange_weak_explicit(&record->pid, &seen, word, memory_order_release, /* P1 */
                                                     memory_order_relaxed));
     return true;
 }
@@ -117,17 +131,29 @@ bool mp__process_give_up(struct mp__process *record, uint64_t id)
                                                    memory_order_relaxed);
 }
 
-/* In a space where its parent's pids mean nothing, nobody must take the one for the other's while both are written. */
-bool mp__process_enter(struct mp__process *record, uint64_t id)
+static bool come(struct mp__process *record, uint64_t id)
 {
-    const uint64_t between = 1;
-    uint64_t space = mp__family_space();
-    bool same = atomic_load_explicit(&record->space, memory_order_relaxed) == space;
-    if (mp__process_pid(record, id) < 0) return false;
-    if (!same) atomic_store_explicit(&record->space, between, memory_order_release);
     if (!mp__process_arrive(record, id, mp_os_pid())) return false;
     (void)mp_os_life_begin(record->life); /* without it the janitor looks at the pid */
-    if (!same) atomic_store_explicit(&record->space, space, memory_order_release);
+    return true;
+}
+
+/* Should its starter be dead, its life is all that can be seen of it: so that begins before it comes. The arena's lock keeps
+ * the record from being another one's meanwhile. */
+static bool come_from_elsewhere(struct mp__process *record, uint64_t id)
+{
+    mp__arena_lock();
+    bool comes = mp__process_pid(record, id) >= 0;
+    bool begun = comes && mp_os_life_begin(record->life) == 0;
+    if (comes) comes = mp__process_arrive(record, id, mp_os_pid());
+    if (begun && !comes) mp_os_life_end(record->life);
+    mp__arena_unlock();
+    return comes;
+}
+
+bool mp__process_enter(struct mp__process *record, uint64_t id)
+{
+    if (!(was_started_elsewhere(record) ? come_from_elsewhere(record, id) : come(record, id))) return false;
     service_name = NULL;
     atomic_store_explicit(&self_record, record, memory_order_release);
     atomic_store_explicit(&self_id, id, memory_order_release);
@@ -187,17 +213,11 @@ uint32_t mp__process_slot(const struct mp__process *record)
 
 void mp__process_born(struct mp__process *record, uint64_t id, const mp_os_process *process)
 {
-    uint64_t unknown = mp__pid_word(id, 0);
-    (void)atomic_compare_exchange_strong_explicit(&record->pid, &unknown, mp__pid_word(id, process->pid),
-                                                  memory_order_release, /* P1 */
-                                                  memory_order_relaxed);
+    uint64_t seen = mp__pid_word(id, 0), word = mp__pid_word(id, process->pid);
+    while (!atomic_compare_exchange_strong_explicit(&record->pid, &seen, word, memory_order_release, /* P1 */
+                                                    memory_order_relaxed) &&
+           seen == mp__pid_word(id, MP__PID_ELSEWHERE)) {}
     if (process->birth) atomic_store_explicit(&record->birth, process->birth, memory_order_release);
-}
-
-bool mp__process_is_elsewhere(const struct mp__process *record)
-{
-    uint64_t own = mp__family_space(); /* 0: there is but one */
-    return own && atomic_load_explicit(&record->space, memory_order_acquire) != own;
 }
 
 bool mp__process_is_gone(const struct mp__process *record, uint64_t id)
@@ -206,7 +226,7 @@ bool mp__process_is_gone(const struct mp__process *record, uint64_t id)
     if (mp_os_life_lasts(record->life)) return false;
     int64_t pid = mp__process_pid(record, id);
     if (pid <= 0) return pid < 0;
-    if (mp__process_is_elsewhere(record)) return mp_os_life_is_over(record->life) && !mp__thread_lives_of(id);
+    if (mp__process_is_elsewhere(record, id)) return mp_os_life_is_over(record->life) && !mp__thread_lives_of(id);
     return mp_os_process_is_gone(pid, atomic_load_explicit(&record->birth, memory_order_acquire));
 }
 
@@ -312,7 +332,7 @@ static bool is_incomplete(const struct mp__process *record)
 bool mp__process_is_stray(const struct mp__process *record)
 {
     uint32_t pid = (uint32_t)atomic_load_explicit(&record->pid, memory_order_relaxed);
-    return pid && pid != MP__PID_NEVER && !mp__process_is_elsewhere(record) && is_incomplete(record) &&
+    return pid && pid != MP__PID_NEVER && !was_started_elsewhere(record) && is_incomplete(record) &&
            mp_os_process_is_gone(pid, 0);
 }
 

@@ -49,9 +49,10 @@ uint32_t mp__process_slot(const struct mp__process *record);
 /* One that this process has started: write down its pid, and its birth if that is known. */
 void mp__process_born(struct mp__process *record, uint64_t id, const mp_os_process *process);
 
-/* Its pid; 0: not known yet; -1: it was given up, or the record is another one's by now. */
+/* Its pid, in the space that it was started in; 0: not known yet; -1: it was given up, or the record is another one's by now.
+ * Before it is used: mp__process_is_elsewhere. */
 int64_t mp__process_pid(const struct mp__process *record, uint64_t id);
-/* The new process of that record has come: true, or it was given up before. */
+/* The new process of that record has come, and has this pid here: true, or it was given up before. */
 bool mp__process_arrive(struct mp__process *record, uint64_t id, int64_t pid);
 /* Its starter is dead, and it has not come yet: it shall not. False: it has. */
 bool mp__process_give_up(struct mp__process *record, uint64_t id);
@@ -60,8 +61,8 @@ bool mp__process_enter(struct mp__process *record, uint64_t id);
 /* This process tells the family itself that it has ended, and goes on for a moment: it has no life from here on. By the
  * thread that entered, or nothing happens. */
 void mp__process_leave(void);
-/* Whether its pid means nothing to this process: it lives in another space of pids. */
-bool mp__process_is_elsewhere(const struct mp__process *record);
+/* Whether its pid is not known here, or means another process: it was started in another space of pids. */
+bool mp__process_is_elsewhere(const struct mp__process *record, uint64_t id);
 /* Whether it can be seen to have ended. Never because of one sign alone: its life is over, or there is none, and its pid
  * is not its own any more. In another space of pids all that can be seen are lives: threads that libmp knows nothing of may
  * run there yet, and hold nothing. */

@@ -113,12 +113,14 @@ _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array o
  *
  *     pid      63        32 31  0
  *              | generation | pid |    pid 0: not known yet; MP__PID_NEVER: its starter died before it came, and if it
- *                                      comes all the same it ends. P1: leaves 0 by compare-and-swap; what else makes up
- *                                      the record is visible to who has seen another pid */
-#define MP__PID_NEVER UINT32_MAX
-#define MP__ENDED     UINT64_C(1)
-#define MP__FAILED    UINT64_C(2)
-#define MP__AWAITED   UINT64_C(4)
+ *                                      comes all the same it ends; MP__PID_ELSEWHERE: it came, and lives in another space
+ *                                      of pids than its starter, who may yet tell what its pid is there. P1: leaves 0 by
+ *                                      compare-and-swap; what else makes up the record is visible to who has seen that */
+#define MP__PID_NEVER     UINT32_MAX
+#define MP__PID_ELSEWHERE (UINT32_MAX - 1)
+#define MP__ENDED         UINT64_C(1)
+#define MP__FAILED        UINT64_C(2)
+#define MP__AWAITED       UINT64_C(4)
 /* The generation of an id, as it stands in `end`. */
 #define MP__END_TAG(id) ((((id) >> 32) << 3) & UINT64_C(0xfffffff8))
 
@@ -167,7 +169,7 @@ struct mp__process {
     alignas(8) _Atomic uint64_t returned;
     alignas(8) _Atomic uint64_t end;
     alignas(8) _Atomic uint64_t pid;      /* generation, pid: see below */
-    alignas(8) _Atomic uint64_t space;    /* that the pid means something in: mp_os_pid_space */
+    alignas(8) _Atomic uint64_t space;    /* of pids (mp_os_pid_space) its starter lives in: the pid is the one there */
     alignas(8) _Atomic uint64_t birth;    /* see mp_os_process; 0: not known yet, whoever opens it first says it */
     alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */
     alignas(8) uint64_t parent;           /* id; 0: none */

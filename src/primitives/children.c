@@ -198,7 +198,7 @@ static void await_status(uint64_t id, struct mp__process *record, const mp_os_en
  * unless somebody else than libmp has reaped it, hence the birth, which who comes first writes down. */
 static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process)
 {
-    if (mp__process_is_elsewhere(record)) return mp_os_enotsup;
+    if (mp__process_is_elsewhere(record, id)) return mp_os_enotsup;
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
     int error = mp_os_process_open(process, pid, birth);
     if (!error && !birth && !mp__process_ending(record, id))

@@ -65,23 +65,23 @@ static bool is_orphan(const struct mp__process *record)
     return record->parent && has_ended(record->parent);
 }
 
-/* Tell how it ended. If it can not be told, but it is still there to be reaped: its parent may know. */
+/* Tell how it ended. If that is not to be seen from here, but its parent may see it: that shall tell. */
 static void report(struct mp__round *round, struct mp__process *record, uint64_t id)
 {
     mp_os_process process;
     mp_os_ending ending = {.known = false};
     int64_t pid = mp__process_pid(record, id);
-    bool here = pid > 0 && !mp__process_is_elsewhere(record) &&
+    bool elsewhere = mp__process_is_elsewhere(record, id), runs = false;
+    bool here = pid > 0 && !elsewhere &&
                 mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire)) == 0;
     if (here) {
-        int error = mp_os_process_wait(&process, 0, &ending);
+        runs = mp_os_process_wait(&process, 0, &ending) == mp_os_etimedout;
         mp_os_process_release(&process);
-        if (error == mp_os_etimedout || (!ending.known && !has_ended(record->parent))) {
-            round->again = true;
-            return;
-        }
     }
-    mp__process_report(id, &ending);
+    if (runs || ((here || elsewhere) && !ending.known && !has_ended(record->parent)))
+        round->again = true;
+    else
+        mp__process_report(id, &ending);
 }
 
 /* Its starter is dead, and it has not come: it never will. */
@@ -96,8 +96,8 @@ static void learn_birth(struct mp__process *record, uint64_t id)
     mp_os_process process;
     int64_t pid = mp__process_pid(record, id);
     uint64_t unknown = 0;
-    if (pid <= 0 || atomic_load_explicit(&record->birth, memory_order_relaxed) || mp__process_is_elsewhere(record) ||
-        mp_os_process_open(&process, pid, 0))
+    if (pid <= 0 || atomic_load_explicit(&record->birth, memory_order_relaxed) ||
+        mp__process_is_elsewhere(record, id) || mp_os_process_open(&process, pid, 0))
         return;
     if (mp_os_life_lasts(record->life) && mp__process_of(id) == record) /* so that was this one */
         (void)atomic_compare_exchange_strong_explicit(&record->birth, &unknown, process.birth, memory_order_release,

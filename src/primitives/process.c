@@ -192,6 +192,7 @@ int64_t mp_process_pid(mp_process process)
 {
     const struct mp__process *record = mp__process_of(process.id);
     if (!record) return bad_handle("mp_process_pid", process);
+    if (mp__process_is_elsewhere(record, process.id)) return 0;
     int64_t pid = mp__process_pid(record, process.id);
     return pid < 0 ? 0 : pid;
 }
