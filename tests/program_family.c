@@ -4,21 +4,14 @@
  *
  * program_family <start method>
  */
+#include "require.h"
+
 #include <mp/mp.h>
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define REQUIRE(condition)                                                                      \
-    do {                                                                                        \
-        if (condition) break;                                                                   \
-        fprintf(stderr, "%s: line %d: %s: %s\n", who, __LINE__, #condition, mp_error_detail()); \
-        return 1;                                                                               \
-    } while (0)
-
-static const char *who = "child";
 
 static int count_up(void *args)
 {
@@ -83,7 +76,6 @@ int main(int argc, char **argv)
     REQUIRE(method != MP_DEFAULT && mp_set_start_method(method) == 0);
     REQUIRE(pipe(one) == 0 && pipe(two) == 0);
     pid_t pid = fork();
-    who = pid == 0 ? "copy" : "original";
     if (pid == 0) return live(one[0], two[1]);
     int result = live(two[0], one[1]);
     REQUIRE(waitpid(pid, &status, 0) == pid);

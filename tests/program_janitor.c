@@ -5,6 +5,7 @@
  * program_janitor <start method> leave|killed
  */
 #include "base/arena.h"
+#include "require.h"
 
 #include <mp/mp.h>
 
@@ -13,13 +14,6 @@
 #include <string.h>
 
 #define LIMIT 30000
-
-#define REQUIRE(condition)                                                             \
-    do {                                                                               \
-        if (condition) break;                                                          \
-        fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, mp_error_detail()); \
-        return 1;                                                                      \
-    } while (0)
 
 static int wait_forever(void *args)
 {

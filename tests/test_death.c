@@ -2,6 +2,7 @@
  *
  * test_death.c - processes and threads that die while they hold something: who waits is told, and goes on.
  */
+#include "require.h"
 #include "support.h"
 
 #include <stdatomic.h>
@@ -18,18 +19,6 @@ struct job {
     struct gate ready, never;
     int depth;
 };
-
-static int complain(int line)
-{
-    fprintf(stderr, "line %d: %s\n", line, mp_error_detail());
-    return 1000 + line;
-}
-
-/* In children: what went wrong is the exit code. */
-#define REQUIRE(condition)                           \
-    do {                                             \
-        if (!(condition)) return complain(__LINE__); \
-    } while (0)
 
 static struct job job_create(void)
 {

@@ -5,7 +5,8 @@
  */
 #include "base/arena.h"
 #include "base/family.h"
-#include "base/thread.h"
+#include "inside.h"
+#include "require.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -31,18 +32,6 @@ struct board {
     _Atomic uint64_t owner;
     _Atomic int result;
 };
-
-static int complain(int line)
-{
-    fprintf(stderr, "line %d: %s\n", line, mp_error_detail());
-    return 1000 + line;
-}
-
-/* In children: what went wrong is the exit code. */
-#define REQUIRE(condition)                           \
-    do {                                             \
-        if (!(condition)) return complain(__LINE__); \
-    } while (0)
 
 static struct job job_create(void)
 {
@@ -317,7 +306,7 @@ static void owner_unknown_to_sleeper(void **state)
     struct board *board = mp_block_data(job.board);
     ok(mp_lock_acquire(job.lock, 0));
     mp_process both[2] = {start(take_and_wait, &job), start(take_and_wait, &job)};
-    mp_os_sleep(50 * MS); /* they may sleep by then; all holds if they do not */
+    while (inside_waiters(job.lock) < 2) mp_os_sleep(MS);
     ok(mp_lock_release(job.lock));
     assert_true(gate_take(job.ready));
     int first = atomic_load(&board->owner) == both[1].id;

@@ -3,11 +3,9 @@
  * operations.c - what mp_kill does to processes in the middle of.
  */
 #include "operations.h"
-#include "base/control.h"
 #include "base/family.h"
-#include "base/lockword.h"
 #include "base/park.h"
-#include "base/thread.h"
+#include "inside.h"
 #include "primitives/janitor_main.h"
 
 #include <errno.h>
@@ -79,23 +77,6 @@ static int take_and_give(void *args)
     return released < 0 ? released : result;
 }
 
-static bool somebody_sleeps(mp_lock lock)
-{
-    const struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
-    return control && atomic_load(&control->state) & MP__LOCK_WAITERS;
-}
-
-static bool two_intend(struct mp__control *control)
-{
-    uint64_t offset = (uint64_t)((char *)mp__word_of(&control->state) - (char *)mp__header());
-    int count = 0;
-    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        struct mp__thread *thread = mp__thread_at(number);
-        count += thread && atomic_load(&thread->intents[0]) == offset;
-    }
-    return count == 2;
-}
-
 static int waited_prepare(struct stage *stage)
 {
     int result = mp_block_create(&stage->board, sizeof(struct board));
@@ -110,7 +91,7 @@ static int hold_before_waiter(struct stage *stage)
     if (result < 0) return result;
     result = mp_process_start(&board->waiter, take_and_give, &stage->lock, sizeof stage->lock,
                               &(mp_process_options){.method = MP_FORK});
-    while (result == 0 && !somebody_sleeps(stage->lock)) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !inside_somebody_sleeps(stage->lock)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
@@ -139,7 +120,7 @@ static int take_before_strangers(struct stage *stage)
     if (result == 0)
         result = mp_process_start(&board->other, take_and_give, &stage->lock, sizeof stage->lock, &options);
     /* Two threads more than there are now have come to sleep, or are about to. */
-    while (result == 0 && !(somebody_sleeps(stage->lock) && two_intend(control)))
+    while (result == 0 && !(inside_somebody_sleeps(stage->lock) && inside_waiters(stage->lock) == 2))
         (void)mp_process_join(board->waiter, NULL, 1);
     if (result == 0) (void)mp_process_join(board->waiter, NULL, 1);
     uint64_t state = atomic_load(&control->state);

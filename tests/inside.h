@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inside.h - for tests that wait until others are somewhere within libmp: looks at what they have written down.
+ */
+#ifndef MP_TESTS_INSIDE_H
+#define MP_TESTS_INSIDE_H
+
+#include "base/control.h"
+#include "base/lockword.h"
+#include "base/park.h"
+#include "base/thread.h"
+
+#include <mp/sync.h>
+
+static inline bool inside_somebody_sleeps(mp_lock lock)
+{
+    const struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    return control && atomic_load(&control->state) & MP__LOCK_WAITERS;
+}
+
+/* How many threads wait for it, asleep or about to. */
+static inline int inside_waiters(mp_lock lock)
+{
+    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    uint64_t place = control ? (uint64_t)((char *)mp__word_of(&control->state) - (char *)mp__header()) : 0;
+    int count = 0;
+    for (uint32_t number = 1; place && number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        count += thread && atomic_load(&thread->stamp) && atomic_load(&thread->intents[0]) == place;
+    }
+    return count;
+}
+
+#endif
