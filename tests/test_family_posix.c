@@ -100,12 +100,13 @@ static int in_copy(int (*function)(void *), void *args, bool by_exit)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* The record of a copy: its parent has reaped it, so libmp knows that it ended and not how. */
-static void forget_copy(mp_process copy)
+/* The record of a copy: its parent has reaped it, so libmp knows that it ended and not how; unless the janitor came by between
+ * its end and that. */
+static void forget_copy(mp_process copy, int wanted)
 {
-    int code = 42;
-    fails(MP_ESYSTEM, mp_process_join(copy, &code, LIMIT));
-    assert_int_equal(code, 42);
+    int code = 42, result = mp_process_join(copy, &code, LIMIT);
+    assert_true(result == 0 || result == MP_ESYSTEM);
+    assert_int_equal(code, result == 0 ? wanted : 42);
     assert_int_equal(mp_process_is_alive(copy), 0);
     ok(mp_process_close(copy));
 }
@@ -175,7 +176,7 @@ static void copy_lives(void **state)
         assert_int_equal(board->count, 100 * ((int)methods + 1));
         assert_int_equal(mp_process_parent(board->copy).id, self.id);
         assert_int_equal(mp_current_process().id, self.id);
-        forget_copy(board->copy);
+        forget_copy(board->copy, 17);
         /* This process has what it had. */
         ok(mp_active_children(NULL, 0, &count));
         assert_int_equal(count, 1);
@@ -242,7 +243,7 @@ static void copy_looks_after_its_children(void **state)
     ok(mp_process_join(board->child, &code, LIMIT));
     assert_true(code == -15 || code == 0);
     ok(mp_process_close(board->child));
-    forget_copy(board->copy);
+    forget_copy(board->copy, 19);
     board_destroy(value);
 }
 
@@ -270,7 +271,7 @@ static void child_copies_itself(void **state)
     (void)state;
     for (board->by_exit = 0; board->by_exit < 2; board->by_exit++) {
         assert_ends(start(copy_in_child, &value, sizeof value), 22);
-        forget_copy(board->copy);
+        forget_copy(board->copy, 20);
     }
     assert_int_equal(board->count, 200);
     board_destroy(value);
