@@ -4,6 +4,7 @@
  */
 #include "base/control.h"
 #include "base/error.h"
+#include "base/family.h"
 #include "base/lockword.h"
 #include "base/park.h"
 #include "base/repair.h"
@@ -15,29 +16,38 @@
 
 const char *mp__type_name(enum mp__type type)
 {
-    static const char *const names[MP__TYPE_COUNT] = {NULL, "process", "lock", "rlock", "value", "array", "block"};
+    static const char *const names[MP__TYPE_COUNT] = {NULL,    "process", "lock",  "rlock",
+                                                      "value", "array",   "block", NULL};
     return names[type];
+}
+
+struct mp__control *mp__control_indexed(uint64_t index)
+{
+    return mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+}
+
+struct mp__control *mp__control_any(uint64_t id)
+{
+    uint64_t index = id & MP__INDEX_MASK;
+    if (!index || !mp__header() || (id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(id) & 1)) return NULL;
+    struct mp__control *control = mp__control_indexed(index);
+    return control && mp__control_alive(control, id) ? control : NULL;
 }
 
 struct mp__control *mp__control_find(uint64_t id, enum mp__type type)
 {
-    uint64_t index = id & MP__INDEX_MASK;
-    if (!index || !mp__header() || (id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(id) & 1)) return NULL;
-    struct mp__control *control =
-        mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
-    if (!control || !mp__control_alive(control, id)) return NULL;
-    return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
+    struct mp__control *control = mp__control_any(id);
+    return control && atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
 }
 
 const char *mp_handle_kind(mp_handle handle)
 {
-    for (enum mp__type type = MP__FREE + 1; type < MP__TYPE_COUNT; type++)
-        if (mp__control_of(handle.id, type)) return mp__type_name(type);
-    return NULL;
+    const struct mp__control *control = mp__control_any(handle.id);
+    return control ? mp__type_name((enum mp__type)atomic_load_explicit(&control->type, memory_order_relaxed)) : NULL;
 }
 
-/* A free control block: one that was used before, or the next fresh one. The arena's lock is held. */
-static int take(uint32_t *index, struct mp__control **control)
+/* One that was used before, or the next fresh one. */
+static int take_free(uint32_t *index, struct mp__control **control)
 {
     struct mp__header *header = mp__header();
     bool fresh = !header->free_controls;
@@ -47,7 +57,7 @@ static int take(uint32_t *index, struct mp__control **control)
         int result = mp__arena_grow(MP__REGION_CONTROLS, (uint64_t)(wanted + 1) * sizeof **control);
         if (result < 0) return result;
     }
-    *control = mp__arena_at(MP__REGION_CONTROLS, wanted * sizeof **control, sizeof **control);
+    *control = mp__control_indexed(wanted);
     if (!*control) return MP_ENOMEM;
     if (fresh)
         header->controls_top++;
@@ -63,39 +73,49 @@ static bool used_up(uint64_t state)
     return mp__generation_of(state) == UINT32_MAX - 1;
 }
 
+int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
+                     void (*fill)(struct mp__control *, const void *), const void *with, uint64_t *id)
+{
+    struct mp__control *control;
+    uint32_t index;
+    int result = take_free(&index, &control);
+    if (result < 0) return result;
+    control->creator = creator;
+    atomic_store_explicit(&control->held, 0, memory_order_relaxed);
+    atomic_store_explicit(&control->holders, 0, memory_order_relaxed);
+    memset((void *)&control->as, 0, sizeof control->as);
+    memset(control->name, 0, sizeof control->name);
+    if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
+    if (fill) fill(control, with);
+    atomic_store_explicit(&control->type, (uint32_t)type, memory_order_relaxed);
+    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+    state = (uint64_t)(mp__generation_of(state) + 1) << 32;
+    atomic_store_explicit(&control->state, state, memory_order_release); /* C1: it is alive, and complete */
+    mp__header()->counts[type]++;
+    *id = state | mp__handle_tag() | index;
+    return 0;
+}
+
 int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
                        const void *with, uint64_t *id)
 {
     int result = mp__arena_join();
     if (result < 0) return result;
-    struct mp__control *control;
-    uint32_t index;
+    uint64_t creator = type == MP__PROCESS ? 0 : mp__family_self();
     mp__arena_lock();
-    result = take(&index, &control);
-    if (result == 0) {
-        memset(&control->as, 0, sizeof control->as);
-        memset(control->name, 0, sizeof control->name);
-        if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
-        if (fill) fill(control, with);
-        atomic_store_explicit(&control->type, (uint32_t)type, memory_order_relaxed);
-        uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
-        state = (uint64_t)(mp__generation_of(state) + 1) << 32;
-        atomic_store_explicit(&control->state, state, memory_order_release); /* C1: it is alive, and complete */
-        mp__header()->counts[type]++;
-        *id = state | mp__handle_tag() | index;
-    }
+    result = mp__control_take(type, name, creator, fill, with, id);
     mp__arena_unlock();
     if (result == MP_ELIMIT)
         return mp__fail(result,
                         "this family has room for %" PRIu64
                         " objects, and has them: a larger arena has room for more (mp_configure)",
-                        mp__header()->regions[MP__REGION_CONTROLS].limit / sizeof *control - 1);
+                        mp__header()->regions[MP__REGION_CONTROLS].limit / sizeof(struct mp__control) - 1);
     if (result < 0) return mp__fail(result, "no memory for another %s", mp__type_name(type));
     return 0;
 }
 
-/* The arena's lock is held. False: it is destroyed already. */
-static bool retire(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
+/* Its state, and its place in the list, are all that it is now. False: it is destroyed already. */
+static bool give_back(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
 {
     uint64_t dead = (uint64_t)(mp__generation_of(id) + 1) << 32;
     *state = atomic_load_explicit(&control->state, memory_order_relaxed);
@@ -109,6 +129,19 @@ static bool retire(struct mp__control *control, uint64_t id, enum mp__type type,
     if (!used_up(dead)) {
         control->next = header->free_controls;
         header->free_controls = (uint32_t)(id & MP__INDEX_MASK);
+    }
+    return true;
+}
+
+/* The arena's lock is held. */
+static bool retire(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
+{
+    if (!give_back(control, id, type, state)) return false;
+    uint64_t holders = atomic_load_explicit(&control->holders, memory_order_relaxed), any;
+    for (struct mp__control *block; (block = mp__control_of(holders, MP__HOLDERS)) != NULL;) {
+        uint64_t next = atomic_load_explicit(&block->holders, memory_order_relaxed);
+        (void)give_back(block, holders, MP__HOLDERS, &any);
+        holders = next;
     }
     return true;
 }
@@ -149,8 +182,7 @@ void mp__control_repair(void)
     memset(header->counts, 0, sizeof header->counts);
     header->free_controls = 0;
     for (uint32_t index = header->controls_top; --index > 0;) {
-        struct mp__control *control =
-            mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+        struct mp__control *control = mp__control_indexed(index);
         if (!control) continue;
         uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
         if (mp__generation_of(state) & 1) {

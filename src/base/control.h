@@ -63,6 +63,11 @@ static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type
     return atomic_load_explicit(&control->type, memory_order_relaxed) == (uint32_t)type ? control : NULL;
 }
 
+/* Likewise, of whatever type. */
+struct mp__control *mp__control_any(uint64_t id);
+/* The one of that index, alive or not. NULL if it can not be mapped. */
+struct mp__control *mp__control_indexed(uint64_t index);
+
 /* Take a free control block. `fill` writes what it shall contain before it comes alive, while the arena's lock is held;
  * NULL: all zero. 0 and *id, or MP_ENOMEM, MP_ELIMIT (mp_error_detail is set). */
 int mp__control_create(enum mp__type type, const char *name, void (*fill)(struct mp__control *, const void *),
@@ -75,7 +80,9 @@ int mp__control_destroy(uint64_t id, enum mp__type type, struct mp__control *las
  * die then (mp__recover_process). */
 int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,
                              void (*before)(const struct mp__control *));
-/* Likewise, with the arena's lock held. */
+/* Both with the arena's lock held, and the latter without detail. */
+int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
+                     void (*fill)(struct mp__control *, const void *), const void *with, uint64_t *id);
 void mp__control_retire(uint64_t id, enum mp__type type);
 
 /* The name of a type: "lock". */

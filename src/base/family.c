@@ -313,8 +313,7 @@ static void append_number(char *text, size_t at, uint32_t number)
 static uint64_t control_of_slot(uint32_t slot)
 {
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
-        const struct mp__control *control =
-            mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+        const struct mp__control *control = mp__control_indexed(index);
         if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__PROCESS &&
             control->as.process.slot == slot)
             return atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
@@ -412,7 +411,7 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
     uint32_t slot = 0;
     int64_t pid = method ? 0 : mp_os_pid();
     int result = slot_find(&slot, pid);
-    if (result == MP_ELIMIT && mp__copies_tidy(true)) result = slot_find(&slot, pid);
+    if (result == MP_ELIMIT && mp__process_tidy(true)) result = slot_find(&slot, pid);
     if (result == MP_ELIMIT)
         return mp__fail(result,
                         "the family has %" PRIu32

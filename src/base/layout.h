@@ -54,10 +54,12 @@ enum mp__type {
     MP__VALUE,
     MP__ARRAY,
     MP__BLOCK,
+    MP__HOLDERS, /* no object: some holders of one, holders.h */
     MP__TYPE_COUNT
 };
 
-#define MP__NAME_SIZE 32
+#define MP__NAME_SIZE    32
+#define MP__HOLDERS_MOST 7
 
 /* What a handle names: 128 bytes, never anything but a control block, so that a stale handle can always be looked at.
  *
@@ -68,11 +70,15 @@ enum mp__type {
  * on the whole state, so on one destroyed meanwhile it fails by itself. The word is the object's own (the lock word);
  * who sleeps, sleeps on it. A control block whose generation is used up is not used again.
  *
- * All else in it is written before the state that makes it alive is released, and read after that is acquired (C1). */
+ * All else in it is written before the state that makes it alive is released, and read after that is acquired (C1); but who
+ * holds it, which changes under the arena's lock. */
 struct mp__control {
     alignas(8) _Atomic uint64_t state;
-    _Atomic uint32_t type; /* enum mp__type; changes only while not alive */
-    uint32_t next;         /* of the free ones: index, or 0; under the arena's lock */
+    _Atomic uint32_t type;               /* enum mp__type; changes only while not alive */
+    uint32_t next;                       /* of the free ones: index, or 0; under the arena's lock */
+    alignas(8) uint64_t creator;         /* process; 0: not known. Of holders: the object */
+    alignas(8) _Atomic uint64_t held;    /* by whom it ever was: 0, the only process, or MP__HELD_BY_MANY */
+    alignas(8) _Atomic uint64_t holders; /* the first, or next, block of them; 0: none */
     union {
         struct {
             _Atomic uint32_t depth;             /* rlock: times taken; the owner's own */
@@ -90,11 +96,13 @@ struct mp__control {
         struct {
             uint32_t slot; /* in the process table */
         } process;
-        uint8_t room[80];
+        alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
+        uint8_t room[56];
     } as;
     char name[MP__NAME_SIZE];
 };
 _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array of 128 bytes each");
+#define MP__HELD_BY_MANY UINT64_C(1) /* no id */
 
 /* A process: what the family knows of it. A slot is taken when the process is started, given up when it is closed, and
  * then taken by another one: whoever comes late with an address of the record must not touch that. So what is written by

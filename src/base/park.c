@@ -210,19 +210,23 @@ int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
     return mp_os_word_wait(word, value, deadline) == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
+bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    void *const both[] = {mp__header()->janitor.life, life};
+    bool beside_janitor = mp_os_life_lasts(both[0]), beside = life && mp_os_life_lasts(life);
+    if (!mp_os_word_sleeps()) return false;
+    if (life && mp_os_life_is_over(life)) return true; /* there is something to be done */
+    int error = mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside,
+                                       deadline);
+    if (beside && !mp_os_life_lasts(life)) mp_os_life_tell(life);
+    return error != mp_os_enotsup;
+}
+
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     struct mp__thread *thread = mp__thread_at(number);
-    void *const both[] = {mp__header()->janitor.life, thread ? thread->life : NULL};
-    bool beside_janitor = mp_os_life_lasts(both[0]), beside_owner = thread && mp_os_life_lasts(both[1]);
-    if (!mp_os_word_sleeps()) {
-        (void)sleep_in_chain(word, value, deadline);
-        return;
-    }
-    if (thread && mp_os_life_is_over(both[1])) return; /* there is something to be done */
-    if (mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside_owner,
-                               deadline) == mp_os_enotsup)
-        (void)mp_os_word_wait(word, value, deadline);
+    if (!mp__park_sleep_beside(thread ? thread->life : NULL, word, value, deadline))
+        (void)mp__park_sleep(word, value, deadline);
 }
 
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count)

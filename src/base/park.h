@@ -24,7 +24,10 @@ static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
 /* Sleep while the word has that value; 0 when woken, or for no reason; MP_ETIMEDOUT (no detail set). */
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
-/* Likewise, for what thread `number` will do; also ends when that dies, or the janitor, where the system can tell. */
+/* Likewise; also ends when that life is over (NULL: none), or the janitor's. False: the system can not sleep on so much, and
+ * it has not slept. */
+bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
+/* Likewise, for what thread `number` will do; where the system can not tell of its death it just sleeps. */
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
 
 /* Its thread does not sleep any more: it has ended. */

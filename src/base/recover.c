@@ -51,8 +51,7 @@ static void recover(uint32_t number, struct mp__thread *thread)
 {
     bool all = true;
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
-        struct mp__control *control =
-            mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+        struct mp__control *control = mp__control_indexed(index);
         if (control) recover_object(control, number);
         all &= control != NULL;
     }
@@ -83,8 +82,7 @@ bool mp__recover_if_dead(uint32_t number, bool thorough)
 
 static struct mp__control *control_alive(uint32_t index, uint64_t *id)
 {
-    struct mp__control *control =
-        mp__arena_at(MP__REGION_CONTROLS, index * sizeof(struct mp__control), sizeof(struct mp__control));
+    struct mp__control *control = mp__control_indexed(index);
     if (!control) return NULL;
     *id = atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
     return mp__generation_of(*id) & 1 ? control : NULL;

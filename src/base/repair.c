@@ -8,6 +8,7 @@
 void mp__repair(void)
 {
     mp__control_repair();
+    mp__holders_repair();
     mp__process_repair();
     mp__thread_repair();
     mp__heap_repair();

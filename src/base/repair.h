@@ -19,6 +19,7 @@ void mp__repair(void);
 
 /* The parts of it, each by who owns the table. */
 void mp__control_repair(void);
+void mp__holders_repair(void);
 void mp__process_repair(void);
 void mp__thread_repair(void);
 void mp__heap_repair(void);

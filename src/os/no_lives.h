@@ -41,6 +41,11 @@ bool mp_os_life_is_same(const void *one, const void *other)
     return false;
 }
 
+void mp_os_life_tell(void *life)
+{
+    (void)life;
+}
+
 int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *const *lives, size_t count, int64_t deadline)
 {
     (void)word, (void)value, (void)lives, (void)count, (void)deadline;

@@ -156,9 +156,11 @@ bool mp_os_life_lasts(const void *life);
 /* Whether two that last are the same thread's; as far as can be told by those of one space of pids. */
 bool mp_os_life_is_same(const void *one, const void *other);
 /* As mp_os_word_wait, and only as long as each of those lives lasts, which they do, or did a moment ago. mp_os_enotsup, at
- * once: this system can not sleep on so much. */
+ * once: this system can not sleep on so much. Of all who sleep beside a life the system wakes one when it is over: who was
+ * woken, or sees it, tells the others. */
 #define MP_OS_LIVES_MOST 127
 int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *const *lives, size_t count, int64_t deadline);
+void mp_os_life_tell(void *life);
 
 /* A sleeper: something one thread sleeps on and others wake it by. It lies in the arena, MP_OS_SLEEPER_SIZE bytes,
  * aligned to 16; name is unique in the machine and survives as long as the thread. */

@@ -72,6 +72,7 @@ static void report(struct mp__round *round, struct mp__process *record, uint64_t
     mp_os_ending ending = {.known = false};
     int64_t pid = mp__process_pid(record, id);
     bool elsewhere = mp__process_is_elsewhere(record, id), runs = false;
+    mp_os_life_tell(record->life);
     bool here = pid > 0 && !elsewhere &&
                 mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire)) == 0;
     if (here) {

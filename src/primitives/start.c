@@ -5,6 +5,7 @@
 #include "primitives/start.h"
 #include "base/control.h"
 #include "base/error.h"
+#include "base/holders.h"
 #include "base/janitor.h"
 #include "base/recover.h"
 #include "base/thread.h"
@@ -80,6 +81,13 @@ static void forked(void)
     mp__leash_forked();
 }
 
+int mp__start_give(struct mp__start *start)
+{
+    int handles = mp__holders_give(start->args, start->args_size, start->id);
+    start->gives = handles > 0;
+    return handles < 0 ? handles : 0;
+}
+
 static int by_method(struct mp__start *start, mp_start_method method, mp_os_process *process)
 {
     mp_os_flush();
@@ -131,6 +139,7 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
                                    .channel = MP_OS_NO_HANDLE,
                                    .leash = start->options->daemon ? mp__leash() : NULL};
     result = run(start, method);
+    if (result == 0 && start->gives) mp__holders_given(start->args, start->args_size, start->id);
     if (result < 0) {
         mp__process_undeliver(start->record, start->id);
         (void)mp__process_remove(start->id);

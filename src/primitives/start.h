@@ -16,10 +16,15 @@ struct mp__start {
     mp_target target;
     const void *args;
     size_t args_size;
+    bool gives;                        /* there are handles among them */
     const mp_process_options *options; /* never NULL */
     mp_os_module *module;              /* of the target; NULL for fork */
     mp_os_launch launch;               /* from the options */
 };
+
+/* When it is known that the arguments can be read, and before it runs: it holds what it is given. 0, or MP_ENOMEM, MP_ELIMIT
+ * (detail set). */
+int mp__start_give(struct mp__start *start);
 
 /* 0: it runs; *process is what this process sees of it. Or a libmp error (detail set). */
 int mp__start_fork(struct mp__start *start, mp_os_process *process);

@@ -29,6 +29,8 @@ static _Noreturn void child(const struct mp__start *start)
 
 int mp__start_fork(struct mp__start *start, mp_os_process *process)
 {
+    int result = mp__start_give(start);
+    if (result < 0) return result;
     int error = mp_os_fork(process);
     if (error) return mp__fail_os(error, "mp_process_start: fork");
     if (process->pid == MP_OS_IN_CHILD) child(start);

@@ -256,6 +256,7 @@ static int request(struct mp__start *start)
     if (result < 0) return result;
     start->launch.channel = channel;
     result = deliver(start);
+    if (result == 0) result = mp__start_give(start);
     if (result < 0) return result;
     const char *what = "asking the fork server";
     int error = mp_os_channel_send(channel, start->id, &start->launch, &what);

@@ -10,6 +10,7 @@
 int mp__start_spawn(struct mp__start *start, mp_os_process *process)
 {
     int result = mp__delivery_create(start->record, start->module, start->args, start->args_size, 0, NULL);
+    if (result == 0) result = mp__start_give(start);
     if (result < 0) return result;
     char bootstrap[MP__BOOTSTRAP_SIZE];
     start->launch.channel = mp__server_channel();

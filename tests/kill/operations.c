@@ -4,6 +4,7 @@
  */
 #include "operations.h"
 #include "base/family.h"
+#include "base/holders.h"
 #include "base/park.h"
 #include "inside.h"
 #include "primitives/janitor_main.h"
@@ -292,6 +293,47 @@ static int lock_use_check(struct stage *stage)
     return 0;
 }
 
+/* ---- holders --------------------------------------------------------------------------------------------------- */
+
+static bool nobody_holds(void)
+{
+    mp__arena_lock(); /* who died under it has left things to be put right */
+    bool none = !mp__header()->counts[MP__HOLDERS];
+    mp__arena_unlock();
+    return none;
+}
+
+static int held_object_prepare(struct stage *stage)
+{
+    return mp_block_create(&stage->block, 100);
+}
+
+static int join_holders(struct stage *stage)
+{
+    return mp__holders_join(mp__control_of(stage->block.id, MP__BLOCK), stage->block.id);
+}
+
+static int join_holders_check(struct stage *stage)
+{
+    const struct mp__control *control = mp__control_of(stage->block.id, MP__BLOCK);
+    struct mp__process *peer;
+    HOLDS(join_holders(stage) == 0);
+    HOLDS(mp__holders_look(control, stage->block.id, 0, &peer) == MP__PEERS_ALIVE);
+    HOLDS(!mp__process_ending(peer, mp_current_process().id));
+    HOLDS(mp_block_destroy(stage->block) == 0);
+    HOLDS(nobody_holds());
+    return 0;
+}
+
+static int hold_and_destroy(struct stage *stage)
+{
+    (void)stage;
+    mp_block block;
+    int result = mp_block_create(&block, 100);
+    if (result == 0) result = mp__holders_join(mp__control_of(block.id, MP__BLOCK), block.id);
+    return result < 0 ? result : mp_block_destroy(block);
+}
+
 /* ---- processes ------------------------------------------------------------------------------------------------- */
 
 static int nothing(void *args)
@@ -299,30 +341,28 @@ static int nothing(void *args)
     return args ? 3 : 4;
 }
 
-static int process_by(mp_start_method method)
+static int process_by(const struct stage *stage, mp_start_method method)
 {
     mp_process process;
-    int code, result = mp_process_start(&process, nothing, NULL, 0, &(mp_process_options){.method = method});
+    int code, result = mp_process_start(&process, nothing, &stage->lock, sizeof stage->lock,
+                                        &(mp_process_options){.method = method});
     if (result == 0) result = mp_process_join(process, &code, LIMIT);
     return result < 0 ? result : mp_process_close(process);
 }
 
 static int process_fork(struct stage *stage)
 {
-    (void)stage;
-    return process_by(MP_FORK);
+    return process_by(stage, MP_FORK);
 }
 
 static int process_spawn(struct stage *stage)
 {
-    (void)stage;
-    return process_by(MP_SPAWN);
+    return process_by(stage, MP_SPAWN);
 }
 
 static int process_forkserver(struct stage *stage)
 {
-    (void)stage;
-    return process_by(MP_FORKSERVER);
+    return process_by(stage, MP_FORKSERVER);
 }
 
 /* What the child gives back on its way out. */
@@ -429,6 +469,8 @@ static int process_check(struct stage *stage)
                            &(mp_process_options){.method = MP_FORK}) == 0);
     HOLDS(mp_process_join(process, &code, LIMIT) == 0 && code == 3);
     HOLDS(mp_process_close(process) == 0);
+    HOLDS(mp_lock_destroy(stage->lock) == 0);
+    HOLDS(nobody_holds());
     return 0;
 }
 
@@ -467,9 +509,27 @@ const struct operation operations[] = {
     {.name = "block, large", .prepare = large, .operate = block_use, .check = block_check, .creates = 1},
     {.name = "block, huge", .prepare = huge, .operate = block_use, .check = block_check, .creates = 1},
     {.name = "array with its lock", .operate = array_use, .check = array_use_check, .creates = 1, .paired = true},
-    {.name = "process, by fork", .operate = process_fork, .check = process_check, .creates = 1},
-    {.name = "process, by spawn", .operate = process_spawn, .check = process_check, .creates = 1},
-    {.name = "process, by forkserver", .operate = process_forkserver, .check = process_check, .creates = 1},
+    {.name = "holder of an object",
+     .prepare = held_object_prepare,
+     .operate = join_holders,
+     .check = join_holders_check,
+     .paired = true},
+    {.name = "object with a holder", .prepare = small, .operate = hold_and_destroy, .check = block_check, .creates = 1},
+    {.name = "process, by fork",
+     .prepare = lock_prepare,
+     .operate = process_fork,
+     .check = process_check,
+     .creates = 1},
+    {.name = "process, by spawn",
+     .prepare = lock_prepare,
+     .operate = process_spawn,
+     .check = process_check,
+     .creates = 1},
+    {.name = "process, by forkserver",
+     .prepare = lock_prepare,
+     .operate = process_forkserver,
+     .check = process_check,
+     .creates = 1},
     {.name = "registration",
      .prepare = lock_prepare,
      .operate = registration,

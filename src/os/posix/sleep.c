@@ -108,10 +108,20 @@ _Static_assert(sizeof(pthread_mutex_t) <= MP_OS_LIFE_SIZE, "a life holds a mutex
 #define OFFSET_UNKNOWN ((size_t)-1)
 static _Atomic size_t life_offset = OFFSET_UNKNOWN;
 
-static _Atomic uint32_t *life_word(const void *life)
+static _Atomic uint32_t *known_word(const void *life)
 {
     size_t offset = atomic_load_explicit(&life_offset, memory_order_relaxed);
     return offset == OFFSET_UNKNOWN ? NULL : (_Atomic uint32_t *)((uintptr_t)life + offset);
+}
+
+/* Who has no life, as a fork server, begins one for that. */
+static _Atomic uint32_t *life_word(const void *life)
+{
+    if (known_word(life) == NULL) {
+        pthread_mutex_t own;
+        if (mp_os_life_begin(&own) == 0) mp_os_life_end(&own);
+    }
+    return known_word(life);
 }
 
 static _Thread_local struct robust_list_head *list_head; /* this thread's */
@@ -129,9 +139,9 @@ static int learn_offset(const void *life)
     struct robust_list_head *head = NULL;
     size_t size = 0;
 #if defined(__GLIBC__)
-    if (life_word(life) != NULL) return 0;
+    if (known_word(life) != NULL) return 0;
 #else
-    if (life_word(life) != NULL && list_head != NULL) return 0;
+    if (known_word(life) != NULL && list_head != NULL) return 0;
 #endif
     if (syscall(SYS_get_robust_list, 0, &head, &size) != 0 || head == NULL) return mp_os_enotsup;
 #if !defined(__GLIBC__)
@@ -157,7 +167,10 @@ int mp_os_life_begin(void *life)
     if (error == 0) error = pthread_mutex_init(life, &attributes);
     pthread_mutexattr_destroy(&attributes);
     if (error == 0) error = pthread_mutex_lock(life);
-    return error != 0 ? error : learn_offset(life);
+    if (error != 0) return error;
+    error = learn_offset(life);
+    if (error != 0) mp_os_life_end(life);
+    return error;
 }
 
 void mp_os_life_end(void *life)
@@ -231,6 +244,12 @@ int mp_os_word_wait_beside(_Atomic uint32_t *word, uint32_t value, void *const *
     if (errno != ENOSYS && errno != EPERM) return errno;
     atomic_store_explicit(&unknown, true, memory_order_relaxed);
     return mp_os_enotsup;
+}
+
+void mp_os_life_tell(void *life)
+{
+    _Atomic uint32_t *word = life_word(life);
+    if (word != NULL) mp_os_word_wake(word, UINT32_MAX);
 }
 
 #else

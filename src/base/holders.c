@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * holders.c - who could yet do what others wait for.
+ *
+ * Holders are told of by blocks of the table of objects, which stay what they are (layout.h): seven processes each, and the id
+ * of the next block. A holder that has died is overwritten by the next new one, so there are no more blocks than there were
+ * holders at a time. All that is changed is changed under the arena's lock, and read without it: a block that is given back
+ * meanwhile has another generation, an entry that is overwritten was dead.
+ *
+ *     H1: what led to an entry, or to the block it is in, happened before; stored with release, read with acquire.
+ */
+#include "base/holders.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/janitor.h"
+#include "base/park.h"
+#include "base/recover.h"
+#include "base/repair.h"
+
+#include <string.h>
+
+/* ns between looks, where the system does not tell of a death, or not of this one. */
+#define SLICE      INT64_C(80000000)
+#define SLICE_TOLD INT64_C(2000000000) /* should who was told die before it tells others */
+/* Of arguments: handles stand in front of data, and whoever hands over a GiB shall not wait for this. */
+#define LOOKED_AT ((size_t)1 << 20)
+
+_Atomic uint64_t mp__holds[MP__HOLDS];
+
+/* The first block of holders that an object, or a block, names; NULL: there is none. */
+static struct mp__control *block_after(const struct mp__control *control, uint64_t *id)
+{
+    *id = atomic_load_explicit(&control->holders, memory_order_acquire); /* H1 */
+    return *id ? mp__control_of(*id, MP__HOLDERS) : NULL;
+}
+
+/* ---- changing: the arena's lock is held ------------------------------------------------------------------------- */
+
+static void fill(struct mp__control *block, const void *with)
+{
+    const struct mp__control *all = with;
+    atomic_store_explicit(&block->holders, atomic_load_explicit(&all->holders, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&block->as.held_by[0], atomic_load_explicit(&all->as.held_by[0], memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+/* One more block, in front of the others, with one entry. Until it is named there it belongs to nothing: repair. */
+static int block_add(struct mp__control *object, uint64_t id, uint64_t process)
+{
+    struct mp__control contents = {.creator = id};
+    uint64_t block;
+    atomic_init(&contents.holders, atomic_load_explicit(&object->holders, memory_order_relaxed));
+    atomic_init(&contents.as.held_by[0], process);
+    int result = mp__control_take(MP__HOLDERS, NULL, id, fill, &contents, &block);
+    if (result < 0) return result;
+    MP__THEN;
+    atomic_store_explicit(&object->holders, block, memory_order_release); /* H1 */
+    return 0;
+}
+
+static bool has_ended(uint64_t process)
+{
+    const struct mp__process *record = mp__process_of(process);
+    return !record || mp__process_ending(record, process);
+}
+
+static int insert(struct mp__control *object, uint64_t id, uint64_t process)
+{
+    _Atomic uint64_t *room = NULL;
+    uint64_t block_id;
+    for (struct mp__control *block = object; (block = block_after(block, &block_id)) != NULL;) {
+        for (int i = 0; i < MP__HOLDERS_MOST; i++) {
+            uint64_t holder = atomic_load_explicit(&block->as.held_by[i], memory_order_relaxed);
+            if (holder == process) return 0;
+            if (!room && (!holder || has_ended(holder))) room = &block->as.held_by[i];
+        }
+    }
+    if (!room) return block_add(object, id, process);
+    atomic_store_explicit(room, process, memory_order_release); /* H1 */
+    return 0;
+}
+
+static void remember(struct mp__control *object, uint64_t process)
+{
+    uint64_t held = atomic_load_explicit(&object->held, memory_order_relaxed);
+    if (held != process)
+        atomic_store_explicit(&object->held, held ? MP__HELD_BY_MANY : process, memory_order_release); /* H1 */
+}
+
+void mp__holders_repair(void)
+{
+    for (uint32_t index = mp__header()->controls_top; --index > 0;) {
+        const struct mp__control *lost = mp__control_indexed(index);
+        if (!lost || atomic_load_explicit(&lost->type, memory_order_relaxed) != MP__HOLDERS) continue;
+        uint64_t state = atomic_load_explicit(&lost->state, memory_order_relaxed), id;
+        if (!(mp__generation_of(state) & 1)) continue;
+        const struct mp__control *block = mp__control_any(lost->creator);
+        while (block && block != lost) block = block_after(block, &id);
+        if (!block) mp__control_retire(state >> 32 << 32 | mp__handle_tag() | index, MP__HOLDERS);
+    }
+}
+
+/* ---- joining, giving -------------------------------------------------------------------------------------------- */
+
+int mp__holders_join(struct mp__control *object, uint64_t id)
+{
+    uint64_t self = mp__family_self();
+    if (!self) return MP_ELIMIT;
+    mp__arena_lock();
+    int result = mp__control_alive(object, id) ? insert(object, id, self) : 0;
+    if (result == 0) remember(object, self);
+    mp__arena_unlock();
+    if (result == 0) atomic_store_explicit(&mp__holds[id % MP__HOLDS], mp__hold_mark(id), memory_order_relaxed);
+    return result;
+}
+
+/* The object whose handle stands there, if any. */
+static struct mp__control *object_at(const unsigned char *bytes, uint64_t *id)
+{
+    memcpy(id, bytes, sizeof *id);
+    if ((*id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(*id) & 1)) return NULL;
+    struct mp__control *control = mp__control_any(*id);
+    uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
+    return type == MP__FREE || type == MP__PROCESS || type == MP__HOLDERS ? NULL : control;
+}
+
+static int remember_given(struct mp__control *object, uint64_t id, uint64_t process)
+{
+    (void)id;
+    remember(object, process);
+    return 0;
+}
+
+/* Of those whose handles stand where the compiler aligns them to. How many there are, or what went wrong with one. */
+static int for_each(const void *bytes, size_t size, uint64_t process,
+                    int (*what)(struct mp__control *, uint64_t, uint64_t))
+{
+    int result = 0, count = 0;
+    uint64_t id;
+    if (size > LOOKED_AT) size = LOOKED_AT;
+    for (size_t at = 0; result == 0 && at + sizeof id <= size; at += _Alignof(mp_handle)) {
+        struct mp__control *object = object_at((const unsigned char *)bytes + at, &id);
+        if (!object) continue;
+        mp__arena_lock();
+        if (mp__control_alive(object, id)) result = what(object, id, process);
+        mp__arena_unlock();
+        count++;
+    }
+    return result < 0 ? result : count;
+}
+
+int mp__holders_give(const void *bytes, size_t size, uint64_t process)
+{
+    int result = for_each(bytes, size, process, insert);
+    return result < 0 ? mp__fail(result, "mp_process_start: no room to note down what the process is given") : result;
+}
+
+void mp__holders_given(const void *bytes, size_t size, uint64_t process)
+{
+    (void)for_each(bytes, size, process, remember_given);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------------------------- */
+
+/* False: it is dead. *peer: it, if its life is better to sleep on than that of the one before. */
+static bool is_alive(uint64_t process, struct mp__process **peer)
+{
+    struct mp__process *record = mp__process_of(process);
+    if (!record || mp__process_is_gone(record, process)) return false;
+    if (!*peer || mp_os_life_lasts(record->life)) *peer = record;
+    return true;
+}
+
+enum mp__peers mp__holders_look(const struct mp__control *object, uint64_t id, uint64_t besides,
+                                struct mp__process **peer)
+{
+    uint64_t held = atomic_load_explicit(&object->held, memory_order_acquire), block_id = id; /* H1 */
+    bool alive = false;
+    *peer = NULL;
+    for (const struct mp__control *block = object; (block = block_after(block, &block_id)) != NULL;) {
+        for (int i = 0; i < MP__HOLDERS_MOST; i++) {
+            uint64_t holder = atomic_load_explicit(&block->as.held_by[i], memory_order_acquire); /* H1 */
+            if (!holder || holder == besides || !is_alive(holder, peer)) continue;
+            alive = true;
+            if (mp_os_life_lasts((*peer)->life)) return MP__PEERS_ALIVE;
+        }
+    }
+    if (alive) return MP__PEERS_ALIVE;
+    if (!mp__control_alive(object, id)) return MP__PEERS_NONE;
+    if (held && held != besides) return MP__PEERS_DEAD;
+    if (!object->creator || object->creator == besides) return MP__PEERS_NONE;
+    struct mp__process *creator = NULL; /* no peer: it does not count any more once there is another holder */
+    return is_alive(object->creator, &creator) ? MP__PEERS_ALIVE : MP__PEERS_DEAD;
+}
+
+int mp__holders_sleep(const struct mp__control *object, uint64_t id, uint64_t besides, _Atomic uint32_t *word,
+                      uint32_t value, int64_t deadline)
+{
+    struct mp__process *peer;
+    mp__recover_look();
+    (void)mp__janitor_ensure(false);
+    if (mp__holders_look(object, id, besides, &peer) == MP__PEERS_DEAD) return MP_EPEERDEAD;
+    bool told = peer && mp_os_life_lasts(peer->life) &&
+                mp__park_sleep_beside(peer->life, word, value, mp__deadline_slice(deadline, SLICE_TOLD));
+    if (!told) (void)mp__park_sleep(word, value, mp__deadline_slice(deadline, SLICE));
+    return mp__deadline_passed(deadline) ? MP_ETIMEDOUT : 0;
+}
