@@ -447,6 +447,16 @@ static void family_is_killed(void **state)
     family_ends("killed", -9);
 }
 
+static void records_of_orphans(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    support_program(&outcome, "program_janitor",
+                    (const char *const[]){mp_start_method_name(mp_get_start_method()), "orphans", NULL});
+    if (outcome.code != 0) print_error("%s\n", outcome.text);
+    assert_int_equal(outcome.code, 0);
+}
+
 int main(int argc, char **argv)
 {
     /* Where only a parent sees that a process has ended, those that have none any more end when the system's first process
@@ -470,6 +480,7 @@ int main(int argc, char **argv)
         CASE(records_of_garbage),
         CASE(family_ends_in_order),
         CASE(family_is_killed),
+        CASE(records_of_orphans),
     };
     mp_freeze_support();
     if (!mp_os_end_is_visible())

@@ -383,7 +383,14 @@ static bool copy_has_ended(const struct mp__process *record, uint64_t id, mp_os_
     return error == 0;
 }
 
-bool mp__copies_tidy(bool remove)
+/* Who has started it is dead, too. */
+static bool is_left_behind(const struct mp__process *record, uint64_t id)
+{
+    const struct mp__process *parent = mp__process_of(record->parent);
+    return record->parent && mp__process_ending(record, id) && (!parent || mp__process_ending(parent, record->parent));
+}
+
+bool mp__process_tidy(bool remove)
 {
     bool removed = false;
     uint32_t top = mp__process_top();
@@ -391,9 +398,10 @@ bool mp__copies_tidy(bool remove)
         const struct mp__process *record = mp__process_at(slot);
         uint64_t id = record ? atomic_load_explicit(&record->handle, memory_order_acquire) : 0;
         mp_os_ending ending = {.known = false};
-        if (!id || id == mp__family_id() || !copy_has_ended(record, id, &ending)) continue;
-        (void)mp__process_end(id, ending.known ? mp__ending(ending.code) : mp__ending_failed(MP_ESYSTEM));
-        if (remove && mp__process_remove(id) == 0) removed = true;
+        if (!id || id == mp__family_id()) continue;
+        bool copy = copy_has_ended(record, id, &ending);
+        if (copy) (void)mp__process_end(id, ending.known ? mp__ending(ending.code) : mp__ending_failed(MP_ESYSTEM));
+        if (remove && (copy || is_left_behind(record, id)) && mp__process_remove(id) == 0) removed = true;
     }
     return removed;
 }
@@ -526,6 +534,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     if (unnamed) (void)mp__process_remove(id);
     /* The record may be another's by now: a wake too many is harmless. */
     if (end & MP__AWAITED) mp__park_wake(&record->end, UINT32_MAX);
+    mp_os_life_tell(record->life);
     return true;
 }
 

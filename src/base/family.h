@@ -80,9 +80,9 @@ int mp__process_expected(const struct mp__process *record, uint64_t id);
 uint64_t mp__process_ending(const struct mp__process *record, uint64_t id);
 
 /* Processes that libmp did not start, copies made by a plain fork() above all, are nobody's: who comes by tells of the
- * end of those that have ended. With `remove` their records go, too, since nobody else will see to that; true if any
- * went. */
-bool mp__copies_tidy(bool remove);
+ * end of those that have ended. With `remove` their records go, too, and those of processes that have ended after who started
+ * them: nobody else may see to that. True if any went. */
+bool mp__process_tidy(bool remove);
 
 /* It has ended; what is left of it goes, if it told so itself, or who told died in that: whoever comes to know of the end
  * finds everything gone. */

@@ -49,7 +49,7 @@ int mp_get_stats(mp_stats *stats)
     int result = mp__thread_join();
     if (result < 0) return result;
     mp_stats now = {0};
-    (void)mp__copies_tidy(false);
+    (void)mp__process_tidy(false);
     mp__heap_count(&now.bytes_used, &now.blocks, &now.bytes_reserved);
     count_processes(&now);
     now.threads = mp__thread_count(0);
