@@ -47,6 +47,8 @@ static int child(void *args)
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) return 91;
     raise(SIGSTOP);
     int result = task->operation->operate(stage);
+    if (result < 0 && operation_failed_at) fprintf(stderr, "%s: %s\n", operation_failed_at, mp_error_detail());
+    if (task->operation->newborn) return result < 0 ? 92 : result;
     if (!task->operation->exits) raise(SIGSTOP);
     return result < 0 ? 92 : 0;
 }
@@ -132,13 +134,41 @@ static int child_end(mp_process process, pid_t pid)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* The process to be stepped through, stopped; -1. */
+static pid_t subject_of(const struct operation *operation, pid_t pid)
+{
+    if (!operation->newborn) return pid;
+    if (operation->newborn != MP_FORKSERVER) return catch_child(pid);
+    pid_t spare = stopped_by(pid) == SIGSTOP ? catch_spare() : -1;
+    return spare > 0 && let_go(pid, false, 0) ? spare : -1;
+}
+
+/* 1: killed at its place k; 0: it came through; -1. */
+static int step_and_kill(const struct operation *operation, pid_t pid, struct way *way, long k)
+{
+    pid_t subject = subject_of(operation, pid);
+    if (subject < 0) return -1;
+    int killed = way->known ? kill_at(subject, way, k) : follow(subject, way) ? 0 : -1;
+    if (!operation->newborn || killed < 0) return killed;
+    int stop = release(subject) ? stopped_by(pid) : -1; /* and its parent goes on */
+    while (stop == SIGCHLD || stop == SIGTRAP)
+        stop = let_go(pid, false, stop == SIGCHLD ? stop : 0) ? stopped_by(pid) : -1;
+    return stop == EXITED ? killed : -1;
+}
+
+/* What the child has to end with. A fork server's child tells its end itself, and may be killed after that. */
+static bool is_code(const struct operation *operation, int killed, int code)
+{
+    if (!operation->newborn) return code == (killed || !operation->exits ? -KILLED : 0);
+    return (code == KILLED && killed) || (code == 3 && (!killed || operation->newborn == MP_FORKSERVER));
+}
+
 /* One child: all of the way if that is not known yet, else to its place k. False: something is wrong. */
 static bool try_once(const struct operation *operation, struct way *way, long k, struct tally *tally)
 {
     struct task task = {.operation = operation};
     mp_stats before;
     mp_process process;
-    int killed = 0;
     operation_failed_at = NULL;
     (void)mp_get_stats(&before);
     if (operation->prepare && operation->prepare(&task.stage) < 0)
@@ -146,18 +176,14 @@ static bool try_once(const struct operation *operation, struct way *way, long k,
     int started = child_start(&task, &process);
     if (started < 0) return complain(operation, k, "start", mp_error_detail());
     pid_t pid = process.id ? (pid_t)mp_process_pid(process) : started;
-    if (way->known)
-        killed = kill_at(pid, way, k);
-    else if (!follow(pid, way))
-        killed = -1;
+    int killed = step_and_kill(operation, pid, way, k);
     if (killed < 0) return complain(operation, k, "stepping", strerror(errno));
     if (operation->plain) (void)waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
     int64_t since = now_ms();
     int found = operation->check(&task.stage);
     if (found < 0)
         return complain(operation, k, operation_failed_at ? operation_failed_at : "check", mp_error_detail());
-    if (child_end(process, pid) != (killed || !operation->exits ? -9 : 0))
-        return complain(operation, k, "join", mp_error_detail());
+    if (!is_code(operation, killed, child_end(process, pid))) return complain(operation, k, "join", mp_error_detail());
     const char *left = await_balance(operation, &before);
     int64_t took = now_ms() - since;
     if (left) return complain(operation, k, "left over", left);
@@ -183,7 +209,7 @@ static bool try_all(const struct operation *operation, long most, struct way *wa
     uint32_t random = 12345;
     /* Twice: the first one finds tables to be grown and the like, which no other will. */
     bool fine = try(operation, way, 0, tally);
-    way->length = 0, way->known = false;
+    way->length = 0, way->image = 0, way->known = false;
     fine = fine && try(operation, way, 0, tally);
     long eligible = 0;
     for (long k = 0; k < way->length; k++) eligible += way->visits[k] <= VISITS;
@@ -244,7 +270,9 @@ static bool note(struct actor *actor, int stop)
     if (stop < 0) return false;
     actor->where = stop == 0 ? RUNNING : stop == SIGSTOP ? THROUGH : STOPPED;
     actor->signal = stop == SIGCHLD ? stop : 0;
-    return stop == 0 || stop == SIGSTOP || stop == SIGTRAP || stop == SIGCHLD;
+    if (stop == 0 || stop == SIGSTOP || stop == SIGTRAP || stop == SIGCHLD) return true;
+    fprintf(stderr, "process %d stopped by %d\n", (int)actor->pid, stop);
+    return false;
 }
 
 /* Some steps of it, or as many as it comes. */
@@ -262,7 +290,7 @@ static bool act(struct actor *actor, uint32_t steps, long *taken)
 static bool finish(struct actor *actor)
 {
     for (int64_t end = now_ms() + LIMIT; actor->where != THROUGH;) {
-        if (now_ms() > end) return false;
+        if (now_ms() > end) return fprintf(stderr, "process %d does not come through\n", (int)actor->pid), false;
         if (actor->where == STOPPED && !let_go(actor->pid, false, actor->signal)) return false;
         if (!note(actor, stopped_within(actor->pid, 10000))) return false;
     }

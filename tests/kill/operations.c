@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -350,6 +351,47 @@ static int process_by(const struct stage *stage, mp_start_method method)
     return result < 0 ? result : mp_process_close(process);
 }
 
+static int newborn_by(const struct stage *stage, mp_start_method method)
+{
+    mp_process process;
+    int code = 0;
+    HOLDS(mp_process_start(&process, nothing, &stage->lock, sizeof stage->lock,
+                           &(mp_process_options){.method = method}) == 0);
+    HOLDS(mp_process_join(process, &code, 10 * LIMIT) == 0);
+    HOLDS(mp_process_close(process) == 0);
+    HOLDS(code == 3 || code == -KILLED);
+    return code == 3 ? 3 : KILLED;
+}
+
+static int newborn_fork(struct stage *stage)
+{
+    return newborn_by(stage, MP_FORK);
+}
+
+static int newborn_spawn(struct stage *stage)
+{
+    return newborn_by(stage, MP_SPAWN);
+}
+
+static int newborn_forkserver(struct stage *stage)
+{
+    return newborn_by(stage, MP_FORKSERVER);
+}
+
+/* A program that is run anew finds all at the same addresses each time. */
+static int at_known_places(struct stage *stage)
+{
+    (void)stage;
+    return personality(ADDR_NO_RANDOMIZE) < 0 ? MP_ESYSTEM : 0;
+}
+
+/* A server that has a spare ready. */
+static int have_server(struct stage *stage)
+{
+    int result = at_known_places(stage);
+    return result < 0 ? result : process_by(stage, MP_FORKSERVER);
+}
+
 static int process_fork(struct stage *stage)
 {
     return process_by(stage, MP_FORK);
@@ -530,6 +572,23 @@ const struct operation operations[] = {
      .operate = process_forkserver,
      .check = process_check,
      .creates = 1},
+    {.name = "newborn, by fork",
+     .prepare = lock_prepare,
+     .operate = newborn_fork,
+     .check = process_check,
+     .newborn = MP_FORK},
+    {.name = "newborn, by spawn",
+     .prepare = lock_prepare,
+     .before = at_known_places,
+     .operate = newborn_spawn,
+     .check = process_check,
+     .newborn = MP_SPAWN},
+    {.name = "newborn, by forkserver",
+     .prepare = lock_prepare,
+     .before = have_server,
+     .operate = newborn_forkserver,
+     .check = process_check,
+     .newborn = MP_FORKSERVER},
     {.name = "registration",
      .prepare = lock_prepare,
      .operate = registration,

@@ -43,7 +43,12 @@ struct operation {
     bool fresh;          /* in a family of its own each time, which has not grown yet */
     bool plain;          /* the child is made by a plain fork(): the family does not know it */
     bool paired;         /* two children may do it at the same time */
+    mp_start_method
+        newborn; /* not the child is stepped through but the process that it starts by this; it returns how that
+                              * ended: 3, or KILLED */
 };
+
+#define KILLED 9
 
 extern const struct operation operations[];
 extern const size_t operations_count;

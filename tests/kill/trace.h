@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #define VISITS  64 /* of one place: the later rounds of a loop are left out */
-#define AT_MOST 400000
+#define AT_MOST 1000000
 
 #define EXITED 1000
 
@@ -23,11 +23,20 @@ int go_on(pid_t pid, bool one_step);
 /* Only let it: how it stops is to be asked. */
 bool let_go(pid_t pid, bool one_step, int signal);
 
+/* The next process that it starts, which does not run yet: it is stopped at its first instruction, and its starter runs on;
+ * -1: it started none. */
+pid_t catch_child(pid_t pid);
+/* The one that its fork server has ready for it. */
+pid_t catch_spare(void);
+/* It has been killed, or has ended: whose child it is may know. */
+bool release(pid_t pid);
+
 /* The way through an operation: where it is after each instruction, and how often it has been there then. In memory that
  * is shared with who walks it. */
 struct way {
     bool known;
     long length;
+    long image; /* where another program begins */
     uint32_t visits[AT_MOST];
     uint64_t places[AT_MOST];
 };
