@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,6 +159,52 @@ static void stopped(void **state)
     assert_ends_well(&job, process, 9);
     job_destroy(&job);
 }
+
+/* ---- paged out ------------------------------------------------------------------------------------------------- */
+
+#if defined(__linux__) && defined(MADV_PAGEOUT)
+
+/* All that this process has in memory goes, as far as there is where to: swap, or the files it was read from. */
+static int page_out(void)
+{
+    int done = 0;
+    char line[1024];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps) != NULL) {
+        char *at;
+        uintptr_t begin = (uintptr_t)strtoull(line, &at, 16), end = (uintptr_t)strtoull(at + 1, NULL, 16);
+        done += madvise((void *)begin, end - begin, MADV_PAGEOUT) == 0;
+    }
+    if (maps) fclose(maps);
+    return done;
+}
+
+static int hold_paged_out(void *args)
+{
+    const struct job *job = args;
+    struct board *board = mp_block_data(job->board);
+    REQUIRE(mp_lock_acquire(job->lock, MP_FOREVER) == 0);
+    atomic_store(&board->skipped, page_out() == 0);
+    REQUIRE(gate_open(job->ready));
+    (void)page_out(); /* what that took */
+    REQUIRE(gate_pass(job->never));
+    REQUIRE(mp_lock_release(job->lock) == 0);
+    return 11;
+}
+
+static void paged_out(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    const struct board *board = mp_block_data(job.board);
+    mp_process process = start(hold_paged_out, &job);
+    if (atomic_load(&board->skipped)) print_message("skipped: this system does not page out on demand\n");
+    assert_lives(&job, process);
+    assert_ends_well(&job, process, 11);
+    job_destroy(&job);
+}
+
+#endif
 
 /* ---- pids ------------------------------------------------------------------------------------------------------ */
 
@@ -340,9 +387,16 @@ static void pid_of_the_dead_is_used(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE(first_thread_ended),      CASE(descriptors_closed),        CASE(stopped),
+    CASE(first_thread_ended),
+    CASE(descriptors_closed),
+    CASE(stopped),
+#if defined(__linux__) && defined(MADV_PAGEOUT)
+    CASE(paged_out),
+#endif
 #ifdef CLONE_NEWPID
-    CASE(in_other_pid_space),      CASE(killed_in_other_pid_space), CASE(started_in_other_pid_space),
+    CASE(in_other_pid_space),
+    CASE(killed_in_other_pid_space),
+    CASE(started_in_other_pid_space),
 #endif
     CASE(pid_of_the_dead_is_used),
 };

@@ -8,8 +8,8 @@
  *
  *     mp_kill [--points N] [--pairs N] [pattern]
  *
- *         points   about so many kill points of each operation at most, chosen at random
- *         pairs    so many interleavings of each operation that two may do at once
+ *         points   about so many kill points of each operation at most, chosen at random where it has more: 2000
+ *         pairs    so many interleavings of each operation that two may do at once: 300
  */
 #include "base/control.h"
 #include "operations.h"
@@ -67,27 +67,29 @@ static bool complain(const struct operation *operation, long k, const char *what
 /* What differs; NULL: nothing. An object that was complete when its creator was killed stays, with what belongs to it. */
 static const char *difference(const struct operation *operation, const mp_stats *before, const mp_stats *after)
 {
-    static char text[128];
+    static char text[256];
     uint64_t blocks = after->shared_blocks - before->shared_blocks, arrays = after->arrays - before->arrays;
-    uint64_t locks = after->locks - before->locks;
+    uint64_t values = after->values - before->values, locks = after->locks - before->locks;
+    uint64_t rlocks = after->rlocks - before->rlocks - arrays - values; /* that are no part of those */
     uint64_t processes = after->records + after->processes, processes_before = before->records + before->processes;
     uint64_t records = processes - processes_before;
-    if (blocks + arrays + locks + records > operation->creates) {
-        (void)snprintf(text, sizeof text,
-                       "more objects than were created: %lld blocks, %lld arrays, %lld locks, %lld records",
-                       (long long)blocks, (long long)arrays, (long long)locks, (long long)records);
+    if (blocks + arrays + values + locks + rlocks + records > operation->creates || (rlocks && !operation->rlocks)) {
+        (void)snprintf(
+            text, sizeof text,
+            "more objects than were created: %lld blocks, %lld arrays, %lld values, %lld locks, %lld rlocks, "
+            "%lld records",
+            (long long)blocks, (long long)arrays, (long long)values, (long long)locks, (long long)rlocks,
+            (long long)records);
         return text;
     }
     const struct {
         const char *name;
         uint64_t before, after;
     } counts[] = {
-        {"blocks of memory", before->blocks + blocks + arrays, after->blocks},
-        {"locks", before->locks + locks, after->locks},
-        {"rlocks", before->rlocks + arrays, after->rlocks},
+        {"blocks of memory", before->blocks + blocks + arrays + values, after->blocks},
         {"threads", before->threads, after->threads},
         {"processes", processes_before + records, processes},
-        {"bytes", before->bytes_used, blocks + arrays ? before->bytes_used : after->bytes_used},
+        {"bytes", before->bytes_used, blocks + arrays + values ? before->bytes_used : after->bytes_used},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].before == counts[i].after) continue;
@@ -211,10 +213,12 @@ static bool try_all(const struct operation *operation, long most, struct way *wa
     bool fine = try(operation, way, 0, tally);
     way->length = 0, way->image = 0, way->known = false;
     fine = fine && try(operation, way, 0, tally);
-    long eligible = 0;
-    for (long k = 0; k < way->length; k++) eligible += way->visits[k] <= VISITS;
-    long stride = eligible / most + 1;
+    /* Before another program begins as often as then. */
+    long eligible[2] = {0};
+    for (long k = 0; k < way->length; k++) eligible[k >= way->image] += way->visits[k] <= VISITS;
+    if (way->image) most /= 2;
     for (long k = 0; fine && k < way->length; k++) {
+        long stride = eligible[k >= way->image] / most + 1;
         if (way->visits[k] <= VISITS && next_random(&random) % (uint32_t)stride == 0)
             fine = try(operation, way, k, tally);
     }
@@ -377,9 +381,17 @@ static bool can_trace(void)
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* One of them has ended. */
+static bool await_job(void)
+{
+    int status = 1;
+    while (wait(&status) < 0 && errno == EINTR) {}
+    return status == 0;
+}
+
 int main(int argc, char **argv)
 {
-    long most = AT_MOST, pairs = 1000;
+    long most = 2000, pairs = 300;
     const char *pattern = "";
     mp_freeze_support();
     for (int i = 1; i < argc; i++) {
@@ -395,10 +407,17 @@ int main(int argc, char **argv)
         return 77;
     }
     int failures = 0;
-    for (size_t i = 0; i < operations_count; i++) {
-        if (!strstr(operations[i].name, pattern)) continue;
-        if (most > 0) failures += !try_operation(&operations[i], most);
-        if (pairs > 0 && operations[i].paired) failures += !try_pairs(&operations[i], pairs);
+    long jobs = 0, jobs_most = sysconf(_SC_NPROCESSORS_ONLN);
+    for (size_t i = 0; i < 2 * operations_count; i++) {
+        const struct operation *operation = &operations[i / 2];
+        bool in_pairs = i % 2;
+        if (!strstr(operation->name, pattern) || !(in_pairs ? operation->paired && pairs > 0 : most > 0)) continue;
+        if (jobs++ >= jobs_most) failures += !await_job();
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) exit(!(in_pairs ? try_pairs(operation, pairs) : try_operation(operation, most)));
+        if (pid < 0) return perror("fork"), 2;
     }
+    for (jobs = jobs < jobs_most ? jobs : jobs_most; jobs > 0; jobs--) failures += !await_job();
     return failures ? 1 : 0;
 }

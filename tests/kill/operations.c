@@ -85,6 +85,41 @@ static int waited_prepare(struct stage *stage)
     return result < 0 ? result : lock_prepare(stage);
 }
 
+/* Until somebody sleeps for it. */
+static int hold_until_awaited(void *args)
+{
+    const struct stage *stage = args;
+    struct board *board = mp_block_data(stage->board);
+    int result = mp_lock_acquire(stage->lock, 0);
+    atomic_store(&board->held, 1);
+    while (result == 0 && !inside_somebody_sleeps(stage->lock) && !atomic_load(&board->over)) mp_os_sleep(100000);
+    return result == 0 ? mp_lock_release(stage->lock) : result;
+}
+
+static int contended_prepare(struct stage *stage)
+{
+    int result = waited_prepare(stage);
+    struct board *board = result == 0 ? mp_block_data(stage->board) : NULL;
+    if (result == 0)
+        result = mp_process_start(&board->other, hold_until_awaited, stage, sizeof *stage,
+                                  &(mp_process_options){.method = MP_FORK});
+    while (result == 0 && !atomic_load(&board->held)) (void)mp_process_join(board->other, NULL, 1);
+    return result;
+}
+
+static int contended_check(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
+    int code = 0;
+    atomic_store(&board->over, 1);
+    int found = lock_check(stage);
+    HOLDS(found >= 0);
+    HOLDS(mp_process_join(board->other, &code, LIMIT) == 0 && code == 0);
+    HOLDS(mp_process_close(board->other) == 0);
+    HOLDS(mp_block_destroy(stage->board) == 0);
+    return found;
+}
+
 /* The child has it, and another process sleeps for it. */
 static int hold_before_waiter(struct stage *stage)
 {
@@ -285,6 +320,29 @@ static int lock_use(struct stage *stage)
     mp_lock lock;
     int result = mp_lock_create(&lock, NULL);
     return result < 0 ? result : mp_lock_destroy(lock);
+}
+
+static int rlock_create_and_destroy(struct stage *stage)
+{
+    (void)stage;
+    mp_rlock rlock;
+    int result = mp_rlock_create(&rlock, NULL);
+    return result < 0 ? result : mp_rlock_destroy(rlock);
+}
+
+static int value_use(struct stage *stage)
+{
+    (void)stage;
+    mp_value value;
+    int result = mp_value_create(&value, sizeof(int), NULL);
+    return result < 0 ? result : mp_value_destroy(value);
+}
+
+static int rlock_create_check(struct stage *stage)
+{
+    HOLDS(rlock_prepare(stage) == 0);
+    HOLDS(rlock_check(stage) == 0);
+    return 0;
 }
 
 static int lock_use_check(struct stage *stage)
@@ -529,6 +587,10 @@ const struct operation operations[] = {
      .operate = lock_release,
      .check = lock_check},
     {.name = "lock acquire in vain", .prepare = held_prepare, .operate = lock_acquire_in_vain, .check = held_check},
+    {.name = "lock acquire, contended",
+     .prepare = contended_prepare,
+     .operate = lock_acquire,
+     .check = contended_check},
     {.name = "lock release to a waiter",
      .prepare = waited_prepare,
      .before = hold_before_waiter,
@@ -542,6 +604,12 @@ const struct operation operations[] = {
     {.name = "rlock, three deep", .prepare = rlock_prepare, .operate = rlock_use, .check = rlock_check, .paired = true},
     {.name = "MP_WITH_LOCK", .prepare = array_prepare, .operate = lock_with, .check = array_check, .paired = true},
     {.name = "lock, created", .operate = lock_use, .check = lock_use_check, .creates = 1, .paired = true},
+    {.name = "rlock, created",
+     .operate = rlock_create_and_destroy,
+     .check = rlock_create_check,
+     .creates = 1,
+     .rlocks = true},
+    {.name = "value with its lock", .operate = value_use, .check = array_use_check, .creates = 1},
     {.name = "block, small",
      .prepare = small,
      .operate = block_use,

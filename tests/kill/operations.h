@@ -10,6 +10,7 @@
 
 #include <mp/mp.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct stage {
 struct board {
     mp_process waiter, other; /* waits, too */
     mp_block left;
+    _Atomic int held, over;
 };
 
 struct operation {
@@ -39,6 +41,7 @@ struct operation {
     int (*check)(
         struct stage *); /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
     unsigned creates;    /* objects */
+    bool rlocks;         /* among these; else they are but parts of others */
     bool exits;          /* the operation is the end of the child: it does not come back */
     bool fresh;          /* in a family of its own each time, which has not grown yet */
     bool plain;          /* the child is made by a plain fork(): the family does not know it */
