@@ -162,7 +162,7 @@ static void stopped(void **state)
 
 /* ---- paged out ------------------------------------------------------------------------------------------------- */
 
-#if defined(__linux__) && defined(MADV_PAGEOUT)
+#ifdef MADV_PAGEOUT
 
 /* All that this process has in memory goes, as far as there is where to: swap, or the files it was read from. */
 static int page_out(void)
@@ -390,7 +390,7 @@ static const struct test_case cases[] = {
     CASE(first_thread_ended),
     CASE(descriptors_closed),
     CASE(stopped),
-#if defined(__linux__) && defined(MADV_PAGEOUT)
+#ifdef MADV_PAGEOUT
     CASE(paged_out),
 #endif
 #ifdef CLONE_NEWPID
