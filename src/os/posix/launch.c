@@ -254,17 +254,19 @@ static bool runs(pid_t pid)
 static bool has_ended(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | WAIT_ALSO) == 0 && info.si_pid == pid;
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | WAIT_ALSO) != 0) return errno == ECHILD;
+    return info.si_pid == pid;
 }
 
 /* What the child has written. The pipe ends with the child, or when the program runs; but what another thread has
- * forked meanwhile may hold it open. Who was killed before it came to that has not failed: how it ended will be told. */
-static struct failure learn_failure(int pipe_end, pid_t pid)
+ * forked meanwhile may hold it open. Who was killed before it came to that has not failed: how it ended will be told. Of one
+ * that is detached this is but the one in between. */
+static struct failure learn_failure(int pipe_end, pid_t pid, bool detached)
 {
     struct failure failure = {0, STEP_NONE};
     struct pollfd poll_one = {.fd = pipe_end, .events = POLLIN};
     while (poll(&poll_one, 1, 5) <= 0)
-        if (runs(pid) || (has_ended(pid) && poll(&poll_one, 1, 0) <= 0)) return failure;
+        if (runs(pid) || (!detached && has_ended(pid) && poll(&poll_one, 1, 0) <= 0)) return failure;
     if (read(pipe_end, &failure, sizeof failure) != (ssize_t)sizeof failure) failure = (struct failure){0, STEP_NONE};
     return failure;
 }
@@ -297,7 +299,8 @@ static struct failure start(struct plan *plan, pid_t *started)
     if (ends[1] >= 0) close(ends[1]);
     if (failure.error == 0) {
         /* Without a pipe it shares this memory, also if it was killed before it could say so. */
-        failure = plan->shared || ends[0] < 0 ? plan->failure : learn_failure(ends[0], *started);
+        failure =
+            plan->shared || ends[0] < 0 ? plan->failure : learn_failure(ends[0], *started, plan->launch->detached);
         if (plan->shared) atomic_store_explicit(&sharing, true, memory_order_relaxed);
         if (plan->launch->detached || failure.error != 0) reap(*started);
     }
