@@ -156,9 +156,9 @@ static int compose(const mp_os_launch *launch, struct words *words, const char *
 /* JobList, of Windows 10: in the job from its first instruction. */
 #define ATTRIBUTE_JOBS ProcThreadAttributeValue(13, FALSE, TRUE, FALSE)
 
-/* In a job, NULL for none. Where that can not be from the beginning it is put there before it runs. */
+/* In a job, NULL for none. Where that can not be from the beginning it is put there before it runs, if it is for good. */
 static int create(const struct words *words, struct luggage *luggage, LPPROC_THREAD_ATTRIBUTE_LIST attributes,
-                  HANDLE job, PROCESS_INFORMATION *created)
+                  HANDLE job, bool for_good, PROCESS_INFORMATION *created)
 {
     STARTUPINFOEXW startup = {.lpAttributeList = attributes};
     startup.StartupInfo.cb = sizeof startup;
@@ -171,7 +171,7 @@ static int create(const struct words *words, struct luggage *luggage, LPPROC_THR
         return mp_os__error();
     DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
     bool in_job = job && UpdateProcThreadAttribute(attributes, 0, ATTRIBUTE_JOBS, &job, sizeof job, NULL, NULL);
-    if (job && !in_job) flags |= CREATE_SUSPENDED;
+    if (job && !in_job && for_good) flags |= CREATE_SUSPENDED;
     if (!CreateProcessW(words->program, words->command, NULL, NULL, TRUE, flags, words->environment, words->directory,
                         &startup.StartupInfo, created))
         return mp_os__error();
@@ -182,7 +182,7 @@ static int create(const struct words *words, struct luggage *luggage, LPPROC_THR
     return 0;
 }
 
-static int create_with_list(const struct words *words, struct luggage *luggage, HANDLE job,
+static int create_with_list(const struct words *words, struct luggage *luggage, HANDLE job, bool for_good,
                             PROCESS_INFORMATION *created)
 {
     SIZE_T size = 0;
@@ -191,7 +191,7 @@ static int create_with_list(const struct words *words, struct luggage *luggage, 
     if (!attributes) return ERROR_NOT_ENOUGH_MEMORY;
     int error = InitializeProcThreadAttributeList(attributes, 2, 0, &size) ? 0 : mp_os__error();
     if (!error) {
-        error = create(words, luggage, attributes, job, created);
+        error = create(words, luggage, attributes, job, for_good, created);
         DeleteProcThreadAttributeList(attributes);
     }
     free(attributes);
@@ -199,16 +199,17 @@ static int create_with_list(const struct words *words, struct luggage *luggage, 
 }
 
 /* Should this process die within the system's call, which makes a process that does not run yet, nobody would ever have it
- * run: so until then it is in a job that ends with this one. Without one it is launched all the same. */
+ * run: so until that call returns it is in a job that ends with this one, where it can be in one from the beginning. Without
+ * one it is launched all the same. */
 static int create_safely(const struct words *words, struct luggage *luggage, const mp_os_leash *leash,
                          PROCESS_INFORMATION *created)
 {
     HANDLE nursery = NULL;
-    if (leash) return create_with_list(words, luggage, (HANDLE)leash->hold, created);
-    (void)mp_os__job_create(&nursery);
-    int error = create_with_list(words, luggage, nursery, created);
+    if (leash) return create_with_list(words, luggage, (HANDLE)leash->hold, true, created);
+    int error = mp_os__job_create(&nursery);
+    if (!error) error = create_with_list(words, luggage, nursery, false, created);
     mp_os__job_release(nursery);
-    return error;
+    return error ? create_with_list(words, luggage, NULL, false, created) : 0;
 }
 
 int mp_os_launch_process(const mp_os_launch *launch, mp_os_process *child, const char **what)
