@@ -219,7 +219,7 @@ bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, i
     int error = mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside,
                                        deadline);
     if (beside && !mp_os_life_lasts(life)) mp_os_life_tell(life);
-    return error != mp_os_enotsup;
+    return error == 0 || error == mp_os_etimedout;
 }
 
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline)

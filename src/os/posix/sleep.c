@@ -117,7 +117,8 @@ static _Atomic uint32_t *known_word(const void *life)
 /* Who has no life, as a fork server, begins one for that. */
 static _Atomic uint32_t *life_word(const void *life)
 {
-    if (known_word(life) == NULL) {
+    static _Atomic bool tried;
+    if (known_word(life) == NULL && !atomic_exchange_explicit(&tried, true, memory_order_relaxed)) {
         pthread_mutex_t own;
         if (mp_os_life_begin(&own) == 0) mp_os_life_end(&own);
     }
