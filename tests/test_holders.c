@@ -3,6 +3,7 @@
  * test_holders.c - who was given an object or has used it, and what becomes of those who wait for them when they die.
  */
 #include "base/holders.h"
+#include "base/repair.h"
 #include "require.h"
 #include "support.h"
 
@@ -283,6 +284,54 @@ static void many_holders(void **state)
     job_destroy(&job);
 }
 
+static void fill_with(struct mp__control *block, const void *with)
+{
+    atomic_store(&block->holders, *(const uint64_t *)with);
+}
+
+/* Who adds a block dies before the object knows it: that block goes, and no other. */
+static void half_added(void **state)
+{
+    (void)state;
+    enum {
+        MANY = MP__HOLDERS_MOST + 1
+    };
+    struct job job = job_create();
+    mp_process victims[MANY];
+    for (int i = 0; i < MANY; i++) victims[i] = start_victim(&job);
+    const struct mp__control *object = mp__control_of(job.object.id, MP__BLOCK);
+    uint32_t blocks = mp__header()->counts[MP__HOLDERS];
+    uint64_t chain = atomic_load(&object->holders), lost;
+    mp__arena_lock();
+    int result = mp__control_take(MP__HOLDERS, NULL, job.object.id, fill_with, &chain, &lost);
+    mp__repair();
+    mp__arena_unlock();
+    ok(result);
+    assert_null(mp__control_of(lost, MP__HOLDERS));
+    assert_int_equal(mp__header()->counts[MP__HOLDERS], blocks);
+    for (int i = 0; i < MANY; i++) assert_true(is_held_by(job.object, victims[i]));
+    assert_int_equal(peers(job.object), MP__PEERS_ALIVE);
+    assert_true(gate_open(job.begin));
+    for (int i = 0; i < MANY; i++) assert_ends(victims[i], -9);
+    job_destroy(&job);
+}
+
+/* An object that is destroyed while somebody comes to use it leaves no trace in its successor. */
+static void used_too_late(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    mp_block object = job.object;
+    struct mp__control *control = mp__control_of(object.id, MP__BLOCK);
+    ok(mp_block_destroy(object));
+    ok(mp_block_create(&job.object, sizeof(struct mailbox)));
+    assert_ptr_equal(mp__control_of(job.object.id, MP__BLOCK), control); /* in its place */
+    assert_int_equal(mp__holders_join(control, object.id), MP_EBADHANDLE);
+    assert_int_equal(atomic_load(&control->held), 0);
+    assert_int_equal(atomic_load(&control->holders), 0);
+    job_destroy(&job);
+}
+
 struct parcel {
     char text[8];
     mp_block one;
@@ -388,10 +437,11 @@ static void destroyed(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE(user_dies),        CASE(given_dies),   CASE(last_of_several_dies),
-    CASE(user_ends),        CASE(many_await),   CASE(creator_counts_until_given),
-    CASE(creator_dies),     CASE(many_holders), CASE(handles_are_found),
-    CASE_ONCE(not_started), CASE(used_by_copy), CASE(destroyed),
+    CASE(user_dies),     CASE(given_dies),        CASE(last_of_several_dies),
+    CASE(user_ends),     CASE(many_await),        CASE(creator_counts_until_given),
+    CASE(creator_dies),  CASE(many_holders),      CASE(half_added),
+    CASE(used_too_late), CASE(handles_are_found), CASE_ONCE(not_started),
+    CASE(used_by_copy),  CASE(destroyed),
 };
 
 SUPPORT_MAIN("holders", cases)

@@ -34,6 +34,12 @@ struct mp__control *mp__control_any(uint64_t id)
     return control && mp__control_alive(control, id) ? control : NULL;
 }
 
+bool mp__control_is_over(uint64_t id)
+{
+    const struct mp__control *control = mp__control_indexed(id & MP__INDEX_MASK);
+    return control && !mp__control_alive(control, id);
+}
+
 struct mp__control *mp__control_find(uint64_t id, enum mp__type type)
 {
     struct mp__control *control = mp__control_any(id);
@@ -137,6 +143,7 @@ static bool give_back(struct mp__control *control, uint64_t id, enum mp__type ty
 static bool retire(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
 {
     if (!give_back(control, id, type, state)) return false;
+    if (type == MP__HOLDERS) return true; /* those behind it are its object's */
     uint64_t holders = atomic_load_explicit(&control->holders, memory_order_relaxed), any;
     for (struct mp__control *block; (block = mp__control_of(holders, MP__HOLDERS)) != NULL;) {
         uint64_t next = atomic_load_explicit(&block->holders, memory_order_relaxed);

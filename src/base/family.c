@@ -32,6 +32,7 @@ static void forked(void)
     atomic_store_explicit(&self_id, 0, memory_order_relaxed);
     atomic_flag_clear_explicit(&registering, memory_order_relaxed);
     mp_os_life_forked();
+    (void)mp__family_space(); /* a copy of this one could not see any more that it is another */
     mp__arena_forked();
     mp__thread_forget();
     if (fork_hook) fork_hook();
@@ -153,6 +154,7 @@ static bool come_from_elsewhere(struct mp__process *record, uint64_t id)
 
 bool mp__process_enter(struct mp__process *record, uint64_t id)
 {
+    if (mp__family_id() == id) return true; /* before its server answered */
     if (!(was_started_elsewhere(record) ? come_from_elsewhere(record, id) : come(record, id))) return false;
     service_name = NULL;
     atomic_store_explicit(&self_record, record, memory_order_release);
@@ -373,9 +375,12 @@ static bool copy_has_ended(const struct mp__process *record, uint64_t id, mp_os_
 {
     int64_t pid = mp__process_pid(record, id);
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
-    if (record->method || pid <= 0 || atomic_load_explicit(&record->handle, memory_order_acquire) != id) return false;
+    if (record->method || pid <= 0 || atomic_load_explicit(&record->handle, memory_order_acquire) != id ||
+        mp_os_life_lasts(record->life))
+        return false;
     mp_os_process process;
     *ending = (mp_os_ending){.known = false};
+    if (mp__process_is_elsewhere(record, id)) return mp__process_is_gone(record, id);
     int error = mp_os_process_open(&process, pid, birth);
     if (error) return error == mp_os_egone;
     error = mp_os_process_wait(&process, 0, ending);
@@ -386,8 +391,7 @@ static bool copy_has_ended(const struct mp__process *record, uint64_t id, mp_os_
 /* Who has started it is dead, too. */
 static bool is_left_behind(const struct mp__process *record, uint64_t id)
 {
-    const struct mp__process *parent = mp__process_of(record->parent);
-    return record->parent && mp__process_ending(record, id) && (!parent || mp__process_ending(parent, record->parent));
+    return record->parent && mp__process_ending(record, id) && mp__process_has_ended(record->parent);
 }
 
 bool mp__process_tidy(bool remove)
@@ -489,6 +493,12 @@ uint64_t mp__process_ending(const struct mp__process *record, uint64_t id)
 {
     uint64_t end = atomic_load_explicit(&record->end, memory_order_acquire); /* E1 */
     return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && end & MP__ENDED ? end : 0;
+}
+
+bool mp__process_has_ended(uint64_t id)
+{
+    const struct mp__process *record = mp__process_of(id);
+    return record ? mp__process_ending(record, id) != 0 : mp__control_is_over(id);
 }
 
 uint64_t mp__process_returned(const struct mp__process *record)

@@ -3,8 +3,8 @@
  * holders.c - who could yet do what others wait for.
  *
  * Holders are told of by blocks of the table of objects, which stay what they are (layout.h): seven processes each, and the id
- * of the next block. A holder that has died is overwritten by the next new one, so there are no more blocks than there were
- * holders at a time. All that is changed is changed under the arena's lock, and read without it: a block that is given back
+ * of the next block. A holder whose end is known is overwritten by the next new one, so that there are no more blocks than
+ * there were holders at a time. All that is changed is changed under the arena's lock, and read without it: a block that is given back
  * meanwhile has another generation, an entry that is overwritten was dead.
  *
  *     H1: what led to an entry, or to the block it is in, happened before; stored with release, read with acquire.
@@ -59,12 +59,6 @@ static int block_add(struct mp__control *object, uint64_t id, uint64_t process)
     return 0;
 }
 
-static bool has_ended(uint64_t process)
-{
-    const struct mp__process *record = mp__process_of(process);
-    return !record || mp__process_ending(record, process);
-}
-
 static int insert(struct mp__control *object, uint64_t id, uint64_t process)
 {
     _Atomic uint64_t *room = NULL;
@@ -73,7 +67,7 @@ static int insert(struct mp__control *object, uint64_t id, uint64_t process)
         for (int i = 0; i < MP__HOLDERS_MOST; i++) {
             uint64_t holder = atomic_load_explicit(&block->as.held_by[i], memory_order_relaxed);
             if (holder == process) return 0;
-            if (!room && (!holder || has_ended(holder))) room = &block->as.held_by[i];
+            if (!room && (!holder || mp__process_has_ended(holder))) room = &block->as.held_by[i];
         }
     }
     if (!room) return block_add(object, id, process);
@@ -88,16 +82,27 @@ static void remember(struct mp__control *object, uint64_t process)
         atomic_store_explicit(&object->held, held ? MP__HELD_BY_MANY : process, memory_order_release); /* H1 */
 }
 
+/* It belongs to nothing: its object is no more, or does not know it. Not if something of that can not be mapped. */
+static bool is_lost(const struct mp__control *lost)
+{
+    const struct mp__control *block = mp__control_any(lost->creator);
+    uint64_t id = lost->creator;
+    while (block && block != lost) {
+        const struct mp__control *next = block_after(block, &id);
+        if (!id) return true;
+        block = next;
+    }
+    return !block && mp__control_is_over(id);
+}
+
 void mp__holders_repair(void)
 {
     for (uint32_t index = mp__header()->controls_top; --index > 0;) {
         const struct mp__control *lost = mp__control_indexed(index);
         if (!lost || atomic_load_explicit(&lost->type, memory_order_relaxed) != MP__HOLDERS) continue;
-        uint64_t state = atomic_load_explicit(&lost->state, memory_order_relaxed), id;
-        if (!(mp__generation_of(state) & 1)) continue;
-        const struct mp__control *block = mp__control_any(lost->creator);
-        while (block && block != lost) block = block_after(block, &id);
-        if (!block) mp__control_retire(state >> 32 << 32 | mp__handle_tag() | index, MP__HOLDERS);
+        uint64_t state = atomic_load_explicit(&lost->state, memory_order_relaxed);
+        if (mp__generation_of(state) & 1 && is_lost(lost))
+            mp__control_retire(state >> 32 << 32 | mp__handle_tag() | index, MP__HOLDERS);
     }
 }
 
@@ -108,7 +113,7 @@ int mp__holders_join(struct mp__control *object, uint64_t id)
     uint64_t self = mp__family_self();
     if (!self) return MP_ELIMIT;
     mp__arena_lock();
-    int result = mp__control_alive(object, id) ? insert(object, id, self) : 0;
+    int result = mp__control_alive(object, id) ? insert(object, id, self) : MP_EBADHANDLE;
     if (result == 0) remember(object, self);
     mp__arena_unlock();
     if (result == 0) atomic_store_explicit(&mp__holds[id % MP__HOLDS], mp__hold_mark(id), memory_order_relaxed);
@@ -167,13 +172,13 @@ void mp__holders_given(const void *bytes, size_t size, uint64_t process)
 static bool is_alive(uint64_t process, struct mp__process **peer)
 {
     struct mp__process *record = mp__process_of(process);
-    if (!record || mp__process_is_gone(record, process)) return false;
+    if (!record) return !mp__control_is_over(process);
+    if (mp__process_is_gone(record, process)) return false;
     if (!*peer || mp_os_life_lasts(record->life)) *peer = record;
     return true;
 }
 
-enum mp__peers mp__holders_look(const struct mp__control *object, uint64_t id, uint64_t besides,
-                                struct mp__process **peer)
+static enum mp__peers look(const struct mp__control *object, uint64_t id, uint64_t besides, struct mp__process **peer)
 {
     uint64_t held = atomic_load_explicit(&object->held, memory_order_acquire), block_id = id; /* H1 */
     bool alive = false;
@@ -183,15 +188,27 @@ enum mp__peers mp__holders_look(const struct mp__control *object, uint64_t id, u
             uint64_t holder = atomic_load_explicit(&block->as.held_by[i], memory_order_acquire); /* H1 */
             if (!holder || holder == besides || !is_alive(holder, peer)) continue;
             alive = true;
-            if (mp_os_life_lasts((*peer)->life)) return MP__PEERS_ALIVE;
+            if (*peer && mp_os_life_lasts((*peer)->life)) return MP__PEERS_ALIVE;
         }
     }
-    if (alive) return MP__PEERS_ALIVE;
+    if (alive || (block_id && block_id != id && !mp__control_is_over(block_id))) return MP__PEERS_ALIVE;
     if (!mp__control_alive(object, id)) return MP__PEERS_NONE;
     if (held && held != besides) return MP__PEERS_DEAD;
     if (!object->creator || object->creator == besides) return MP__PEERS_NONE;
     struct mp__process *creator = NULL; /* no peer: it does not count any more once there is another holder */
     return is_alive(object->creator, &creator) ? MP__PEERS_ALIVE : MP__PEERS_DEAD;
+}
+
+/* That all are dead only counts if nobody has come meanwhile where it had looked already: nobody can under the arena's lock. */
+enum mp__peers mp__holders_look(const struct mp__control *object, uint64_t id, uint64_t besides,
+                                struct mp__process **peer)
+{
+    enum mp__peers peers = look(object, id, besides, peer);
+    if (peers != MP__PEERS_DEAD) return peers;
+    mp__arena_lock();
+    peers = look(object, id, besides, peer);
+    mp__arena_unlock();
+    return peers;
 }
 
 int mp__holders_sleep(const struct mp__control *object, uint64_t id, uint64_t besides, _Atomic uint32_t *word,

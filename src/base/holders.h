@@ -21,7 +21,7 @@
 
 #include <mp/handle.h>
 
-/* This process is a holder from now on. 0, or MP_ENOMEM, MP_ELIMIT (no detail set). */
+/* This process is a holder from now on. 0, or MP_ENOMEM, MP_ELIMIT, MP_EBADHANDLE (no detail set). */
 int mp__holders_join(struct mp__control *object, uint64_t id);
 
 /* What this process knows to hold, by the lower bits of the index. It stands there together with who it is, so that a copy of

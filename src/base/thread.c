@@ -170,9 +170,9 @@ void mp__thread_reclaim(uint64_t process)
 
 static bool process_is_gone(uint64_t id, bool thorough)
 {
-    const struct mp__process *record = mp__process_of(id);
-    if (!record || mp__process_ending(record, id)) return true;
-    return thorough && mp__process_is_gone(record, id);
+    if (mp__process_has_ended(id)) return true;
+    const struct mp__process *record = thorough ? mp__process_of(id) : NULL;
+    return record && mp__process_is_gone(record, id);
 }
 
 bool mp__thread_lives_of(uint64_t process)

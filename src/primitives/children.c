@@ -130,7 +130,7 @@ static bool was_leashed(const struct mp__process *record, const mp_os_ending *en
     if (!ending->known || ending->code != mp_os_leash_code || (flags & (MP__DAEMON | MP__EXITS)) != MP__DAEMON)
         return false;
     const struct mp__process *parent = mp__process_of(record->parent);
-    return !parent || mp__process_is_gone(parent, record->parent);
+    return parent ? mp__process_is_gone(parent, record->parent) : mp__control_is_over(record->parent);
 }
 
 /* What the record shall say: what its target returned, all 32 bits, if that is what the system saw the low 8 of. */

@@ -54,15 +54,9 @@ static void look_at_threads(struct mp__round *round)
     }
 }
 
-static bool has_ended(uint64_t id)
-{
-    const struct mp__process *record = mp__process_of(id);
-    return !record || mp__process_ending(record, id);
-}
-
 static bool is_orphan(const struct mp__process *record)
 {
-    return record->parent && has_ended(record->parent);
+    return record->parent && mp__process_has_ended(record->parent);
 }
 
 /* Tell how it ended. If that is not to be seen from here, but its parent may see it: that shall tell. */
@@ -79,7 +73,7 @@ static void report(struct mp__round *round, struct mp__process *record, uint64_t
         runs = mp_os_process_wait(&process, 0, &ending) == mp_os_etimedout;
         mp_os_process_release(&process);
     }
-    if (runs || ((here || elsewhere) && !ending.known && !has_ended(record->parent)))
+    if (runs || ((here || elsewhere) && !ending.known && !mp__process_has_ended(record->parent)))
         round->again = true;
     else
         mp__process_report(id, &ending);

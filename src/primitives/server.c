@@ -157,7 +157,10 @@ static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_o
         mp_os_exit_now(1);
     }
     if (!allowed(record, id)) mp_os_exit_now(1);
-    if (!mp__process_arrive(record, id, mp_os_pid()) || !answer(record)) mp_os_exit_now(1);
+    /* From elsewhere it has to have a life before it is one of the family. */
+    bool came = mp__process_is_elsewhere(record, id) ? mp__process_enter(record, id)
+                                                     : mp__process_arrive(record, id, mp_os_pid());
+    if (!came || !answer(record)) mp_os_exit_now(1);
     mp__child_receive(record, id, MP__CHILD_SERVED);
 }
 
