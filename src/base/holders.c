@@ -21,7 +21,7 @@
 
 /* ns between looks, where the system does not tell of a death, or not of this one. */
 #define SLICE      INT64_C(80000000)
-#define SLICE_TOLD INT64_C(2000000000) /* should who was told die before it tells others */
+#define SLICE_TOLD INT64_C(5000000000) /* should who was told die before it tells others */
 /* Of arguments: handles stand in front of data, and whoever hands over a GiB shall not wait for this. */
 #define LOOKED_AT ((size_t)1 << 20)
 

@@ -15,7 +15,7 @@
  * The janitor sees that sooner, if there is one, and is woken by it; but where words can not be slept on (os.h) who waits
  * asks for the owner's process itself, each time. */
 #define SLICE         INT64_C(80000000)
-#define SLICE_WATCHED INT64_C(2000000000)
+#define SLICE_WATCHED INT64_C(5000000000)
 #define LOOKS         16
 
 static int64_t slice(bool watched)
