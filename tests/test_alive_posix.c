@@ -240,74 +240,73 @@ static int start_elsewhere(void *args)
     _exit(code); /* nothing can be started here any more, also not by a leak checker */
 }
 
+/* A process with a child in another space, which holds the lock; or starts a grandchild in there that does. */
+static void elsewhere(bool deeper, void (*check)(const struct job *, const struct board *, mp_process))
+{
+    struct job job = job_create();
+    struct board *board = mp_block_data(job.board);
+    board->deeper = deeper;
+    ok(mp_lock_acquire(job.outer, 0));
+    mp_process process = start(start_elsewhere, &job);
+    if (atomic_load(&board->skipped)) {
+        print_message("skipped: no other space of pids to be had\n");
+        assert_ends(process, 0);
+    } else {
+        check(&job, board, process);
+    }
+    ok(mp_lock_release(job.outer));
+    job_destroy(&job);
+}
+
+static void check_alive(const struct job *job, const struct board *board, mp_process process)
+{
+    assert_lives(job, process);
+    assert_int_equal(mp_process_is_alive(board->child), 1);
+    assert_ends_well(job, process, 10);
+    assert_ends(board->child, 10);
+}
+
 static void in_other_pid_space(void **state)
 {
     (void)state;
-    struct job job = job_create();
-    struct board *board = mp_block_data(job.board);
-    ok(mp_lock_acquire(job.outer, 0));
-    mp_process process = start(start_elsewhere, &job);
-    if (atomic_load(&board->skipped)) {
-        print_message("skipped: no other space of pids to be had\n");
-        assert_ends(process, 0);
-    } else {
-        assert_lives(&job, process);
-        assert_int_equal(mp_process_is_alive(board->child), 1);
-        assert_ends_well(&job, process, 10);
-        assert_ends(board->child, 10);
-    }
-    ok(mp_lock_release(job.outer));
-    job_destroy(&job);
+    elsewhere(false, check_alive);
 }
 
-/* Killed in there, with its parent: nobody can see its pid. */
+/* In there, after its parent: nobody else can see its pid. */
+static void check_killed(const struct job *job, const struct board *board, mp_process process)
+{
+    ok(mp_process_kill(process));
+    assert_ends(process, -9);
+    assert_int_equal(mp_process_is_alive(board->child), 1);
+    ok(mp_process_kill(board->child)); /* who started it has told its pid out here */
+    assert_int_equal(mp_lock_acquire(job->lock, LIMIT), MP_OWNERDEAD);
+    ok(mp_lock_release(job->lock));
+    assert_ends(board->child, -9);
+}
+
 static void killed_in_other_pid_space(void **state)
 {
     (void)state;
-    struct job job = job_create();
-    struct board *board = mp_block_data(job.board);
-    ok(mp_lock_acquire(job.outer, 0));
-    mp_process process = start(start_elsewhere, &job);
-    if (atomic_load(&board->skipped)) {
-        print_message("skipped: no other space of pids to be had\n");
-        assert_ends(process, 0);
-    } else {
-        ok(mp_process_kill(process));
-        assert_ends(process, -9);
-        assert_int_equal(mp_process_is_alive(board->child), 1);
-        ok(mp_process_kill(board->child)); /* who started it has told its pid out here */
-        assert_int_equal(mp_lock_acquire(job.lock, LIMIT), MP_OWNERDEAD);
-        ok(mp_lock_release(job.lock));
-        assert_ends(board->child, -9);
-    }
-    ok(mp_lock_release(job.outer));
-    job_destroy(&job);
+    elsewhere(false, check_killed);
 }
 
-/* One that was started in there: its pid means nothing out here, or somebody else. */
+/* Its pid means nothing out here, or somebody else. */
+static void check_started(const struct job *job, const struct board *board, mp_process process)
+{
+    assert_lives(job, process);
+    assert_int_equal(mp_process_is_alive(board->grandchild), 1);
+    assert_int_equal(mp_process_pid(board->grandchild), 0);
+    fails(MP_ENOTSUP, mp_process_kill(board->grandchild));
+    assert_true(mp_process_pid(board->child) > 1);
+    assert_ends_well(job, process, 9);
+    assert_ends(board->grandchild, 9);
+    ok(mp_process_close(board->child));
+}
+
 static void started_in_other_pid_space(void **state)
 {
     (void)state;
-    struct job job = job_create();
-    struct board *board = mp_block_data(job.board);
-    board->deeper = true;
-    ok(mp_lock_acquire(job.outer, 0));
-    mp_process process = start(start_elsewhere, &job);
-    if (atomic_load(&board->skipped)) {
-        print_message("skipped: no other space of pids to be had\n");
-        assert_ends(process, 0);
-    } else {
-        assert_lives(&job, process);
-        assert_int_equal(mp_process_is_alive(board->grandchild), 1);
-        assert_int_equal(mp_process_pid(board->grandchild), 0);
-        fails(MP_ENOTSUP, mp_process_kill(board->grandchild));
-        assert_true(mp_process_pid(board->child) > 1);
-        assert_ends_well(&job, process, 9);
-        assert_ends(board->grandchild, 9);
-        ok(mp_process_close(board->child));
-    }
-    ok(mp_lock_release(job.outer));
-    job_destroy(&job);
+    elsewhere(true, check_started);
 }
 
 #endif

@@ -332,6 +332,19 @@ static void used_too_late(void **state)
     job_destroy(&job);
 }
 
+/* Who names nobody is dead, and nobody waits for it: no id, another family's, beyond the table, never used. */
+static void nobody_is_dead(void **state)
+{
+    (void)state;
+    uint64_t self = mp_current_process().id;
+    assert_false(mp__process_has_ended(self));
+    assert_true(mp__process_has_ended(0));
+    assert_true(mp__process_has_ended(self ^ MP__TAG_MASK));
+    assert_true(mp__process_has_ended(self | MP__INDEX_MASK));
+    assert_true(mp__process_has_ended(self + (UINT64_C(1) << 32)));
+    assert_true(mp__process_has_ended(self + (UINT64_C(2) << 32)));
+}
+
 struct parcel {
     char text[8];
     mp_block one;
@@ -437,11 +450,11 @@ static void destroyed(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE(user_dies),     CASE(given_dies),        CASE(last_of_several_dies),
-    CASE(user_ends),     CASE(many_await),        CASE(creator_counts_until_given),
-    CASE(creator_dies),  CASE(many_holders),      CASE(half_added),
-    CASE(used_too_late), CASE(handles_are_found), CASE_ONCE(not_started),
-    CASE(used_by_copy),  CASE(destroyed),
+    CASE(user_dies),        CASE(given_dies),          CASE(last_of_several_dies),
+    CASE(user_ends),        CASE(many_await),          CASE(creator_counts_until_given),
+    CASE(creator_dies),     CASE(many_holders),        CASE(half_added),
+    CASE(used_too_late),    CASE_ONCE(nobody_is_dead), CASE(handles_are_found),
+    CASE_ONCE(not_started), CASE(used_by_copy),        CASE(destroyed),
 };
 
 SUPPORT_MAIN("holders", cases)

@@ -36,7 +36,12 @@ struct mp__control *mp__control_any(uint64_t id)
 
 bool mp__control_is_over(uint64_t id)
 {
-    const struct mp__control *control = mp__control_indexed(id & MP__INDEX_MASK);
+    const struct mp__region *table = &mp__header()->regions[MP__REGION_CONTROLS];
+    uint64_t index = id & MP__INDEX_MASK, end = (index + 1) * sizeof(struct mp__control);
+    if (!index || (id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(id) & 1) ||
+        end > atomic_load_explicit(&table->committed, memory_order_acquire)) /* L1 */
+        return true;
+    const struct mp__control *control = mp__control_indexed(index);
     return control && !mp__control_alive(control, id);
 }
 

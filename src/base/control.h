@@ -65,7 +65,7 @@ static inline struct mp__control *mp__control_of(uint64_t id, enum mp__type type
 
 /* Likewise, of whatever type. */
 struct mp__control *mp__control_any(uint64_t id);
-/* Whether what it named is no more, for certain: not if it can not be mapped. */
+/* Whether it names nothing, any more or ever, for certain: not if that can not be mapped. */
 bool mp__control_is_over(uint64_t id);
 /* The one of that index, alive or not. NULL if it can not be mapped. */
 struct mp__control *mp__control_indexed(uint64_t index);

@@ -76,7 +76,7 @@ uint64_t mp__process_returned(const struct mp__process *record);
 /* It is about to be killed: how it will have ended, should the system tell nobody; and what was expected so, or 0. */
 void mp__process_expect(struct mp__process *record, uint64_t id, int code);
 int mp__process_expected(const struct mp__process *record, uint64_t id);
-/* It has ended, for certain: not if its record can not be mapped. */
+/* It has ended, or there never was one of that id, for certain: not if its record can not be mapped. */
 bool mp__process_has_ended(uint64_t id);
 /* How a process ended, see layout.h; 0: it has not, or it is not this record's any more. */
 uint64_t mp__process_ending(const struct mp__process *record, uint64_t id);

@@ -4,8 +4,8 @@
  *
  * Holders are told of by blocks of the table of objects, which stay what they are (layout.h): seven processes each, and the id
  * of the next block. A holder whose end is known is overwritten by the next new one, so that there are no more blocks than
- * there were holders at a time. All that is changed is changed under the arena's lock, and read without it: a block that is given back
- * meanwhile has another generation, an entry that is overwritten was dead.
+ * there were holders at a time. All that is changed is changed under the arena's lock, and read without it: a block that is
+ * given back meanwhile has another generation, an entry that is overwritten was dead.
  *
  *     H1: what led to an entry, or to the block it is in, happened before; stored with release, read with acquire.
  */
@@ -19,9 +19,6 @@
 
 #include <string.h>
 
-/* ns between looks, where the system does not tell of a death, or not of this one. */
-#define SLICE      INT64_C(80000000)
-#define SLICE_TOLD INT64_C(5000000000) /* should who was told die before it tells others */
 /* Of arguments: handles stand in front of data, and whoever hands over a GiB shall not wait for this. */
 #define LOOKED_AT ((size_t)1 << 20)
 
@@ -36,22 +33,23 @@ static struct mp__control *block_after(const struct mp__control *control, uint64
 
 /* ---- changing: the arena's lock is held ------------------------------------------------------------------------- */
 
+struct contents {
+    uint64_t next, process;
+};
+
 static void fill(struct mp__control *block, const void *with)
 {
-    const struct mp__control *all = with;
-    atomic_store_explicit(&block->holders, atomic_load_explicit(&all->holders, memory_order_relaxed),
-                          memory_order_relaxed);
-    atomic_store_explicit(&block->as.held_by[0], atomic_load_explicit(&all->as.held_by[0], memory_order_relaxed),
-                          memory_order_relaxed);
+    const struct contents *contents = with;
+    atomic_store_explicit(&block->holders, contents->next, memory_order_relaxed);
+    atomic_store_explicit(&block->as.held_by[0], contents->process, memory_order_relaxed);
 }
 
 /* One more block, in front of the others, with one entry. Until it is named there it belongs to nothing: repair. */
 static int block_add(struct mp__control *object, uint64_t id, uint64_t process)
 {
-    struct mp__control contents = {.creator = id};
+    const struct contents contents = {.next = atomic_load_explicit(&object->holders, memory_order_relaxed),
+                                      .process = process};
     uint64_t block;
-    atomic_init(&contents.holders, atomic_load_explicit(&object->holders, memory_order_relaxed));
-    atomic_init(&contents.as.held_by[0], process);
     int result = mp__control_take(MP__HOLDERS, NULL, id, fill, &contents, &block);
     if (result < 0) return result;
     MP__THEN;
@@ -75,11 +73,13 @@ static int insert(struct mp__control *object, uint64_t id, uint64_t process)
     return 0;
 }
 
-static void remember(struct mp__control *object, uint64_t process)
+static int remember(struct mp__control *object, uint64_t id, uint64_t process)
 {
+    (void)id;
     uint64_t held = atomic_load_explicit(&object->held, memory_order_relaxed);
     if (held != process)
         atomic_store_explicit(&object->held, held ? MP__HELD_BY_MANY : process, memory_order_release); /* H1 */
+    return 0;
 }
 
 /* It belongs to nothing: its object is no more, or does not know it. Not if something of that can not be mapped. */
@@ -114,7 +114,7 @@ int mp__holders_join(struct mp__control *object, uint64_t id)
     if (!self) return MP_ELIMIT;
     mp__arena_lock();
     int result = mp__control_alive(object, id) ? insert(object, id, self) : MP_EBADHANDLE;
-    if (result == 0) remember(object, self);
+    if (result == 0) result = remember(object, id, self);
     mp__arena_unlock();
     if (result == 0) atomic_store_explicit(&mp__holds[id % MP__HOLDS], mp__hold_mark(id), memory_order_relaxed);
     return result;
@@ -128,13 +128,6 @@ static struct mp__control *object_at(const unsigned char *bytes, uint64_t *id)
     struct mp__control *control = mp__control_any(*id);
     uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
     return type == MP__FREE || type == MP__PROCESS || type == MP__HOLDERS ? NULL : control;
-}
-
-static int remember_given(struct mp__control *object, uint64_t id, uint64_t process)
-{
-    (void)id;
-    remember(object, process);
-    return 0;
 }
 
 /* Of those whose handles stand where the compiler aligns them to. How many there are, or what went wrong with one. */
@@ -163,7 +156,7 @@ int mp__holders_give(const void *bytes, size_t size, uint64_t process)
 
 void mp__holders_given(const void *bytes, size_t size, uint64_t process)
 {
-    (void)for_each(bytes, size, process, remember_given);
+    (void)for_each(bytes, size, process, remember);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
@@ -180,7 +173,7 @@ static bool is_alive(uint64_t process, struct mp__process **peer)
 
 static enum mp__peers look(const struct mp__control *object, uint64_t id, uint64_t besides, struct mp__process **peer)
 {
-    uint64_t held = atomic_load_explicit(&object->held, memory_order_acquire), block_id = id; /* H1 */
+    uint64_t held = atomic_load_explicit(&object->held, memory_order_acquire), block_id; /* H1 */
     bool alive = false;
     *peer = NULL;
     for (const struct mp__control *block = object; (block = block_after(block, &block_id)) != NULL;) {
@@ -191,7 +184,7 @@ static enum mp__peers look(const struct mp__control *object, uint64_t id, uint64
             if (*peer && mp_os_life_lasts((*peer)->life)) return MP__PEERS_ALIVE;
         }
     }
-    if (alive || (block_id && block_id != id && !mp__control_is_over(block_id))) return MP__PEERS_ALIVE;
+    if (alive || (block_id && !mp__control_is_over(block_id))) return MP__PEERS_ALIVE; /* what can not be mapped */
     if (!mp__control_alive(object, id)) return MP__PEERS_NONE;
     if (held && held != besides) return MP__PEERS_DEAD;
     if (!object->creator || object->creator == besides) return MP__PEERS_NONE;
@@ -219,7 +212,7 @@ int mp__holders_sleep(const struct mp__control *object, uint64_t id, uint64_t be
     (void)mp__janitor_ensure(false);
     if (mp__holders_look(object, id, besides, &peer) == MP__PEERS_DEAD) return MP_EPEERDEAD;
     bool told = peer && mp_os_life_lasts(peer->life) &&
-                mp__park_sleep_beside(peer->life, word, value, mp__deadline_slice(deadline, SLICE_TOLD));
-    if (!told) (void)mp__park_sleep(word, value, mp__deadline_slice(deadline, SLICE));
+                mp__park_sleep_beside(peer->life, word, value, mp__deadline_slice(deadline, MP__PARK_SLICE_TOLD));
+    if (!told) (void)mp__park_sleep(word, value, mp__deadline_slice(deadline, MP__PARK_SLICE));
     return mp__deadline_passed(deadline) ? MP_ETIMEDOUT : 0;
 }

@@ -2,10 +2,10 @@
  *
  * holders.h - who could yet do what others wait for.
  *
- * The holders of an object are the processes that were given it, in their arguments, and those that have used it; before
- * anybody was or has, its creator. Who waits for something that only another holder can do waits in vain once they are all
- * dead: mp__holders_sleep says so. That somebody has a handle among the bytes of a message, and has not used it yet, nobody
- * can know.
+ * The holders of an object are the processes that were given it, in their arguments, and those that have used it; as long as
+ * none but who asks was or has, its creator. Who waits for something that only another holder can do waits in vain once they
+ * are all dead: mp__holders_sleep says so. That somebody has a handle among the bytes of a message, and has not used it yet,
+ * nobody can know. By any thread of any process; moments are mp_os_now's.
  *
  *     use:   mp__hold(object, id); ...
  *     wait:  while (there is nothing to be had) {

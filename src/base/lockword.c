@@ -11,16 +11,14 @@
 
 #include <mp/error.h>
 
-/* Who sleeps looks at the lock again after so long, ns: it may have another owner by now, whose death wakes nobody here.
- * The janitor sees that sooner, if there is one, and is woken by it; but where words can not be slept on (os.h) who waits
- * asks for the owner's process itself, each time. */
-#define SLICE         INT64_C(80000000)
-#define SLICE_WATCHED INT64_C(5000000000)
-#define LOOKS         16
+#define LOOKS 16 /* so many sleeps, and the owner's process itself is asked for, whatever its life says */
 
+/* Who sleeps looks at the lock again after a while: it may have another owner by now, whose death wakes nobody here. The
+ * janitor sees that sooner, if there is one, and is woken by it; but where words can not be slept on (os.h) who waits asks for
+ * the owner's process itself, each time. */
 static int64_t slice(bool watched)
 {
-    return watched && mp_os_word_sleeps() ? SLICE_WATCHED : SLICE;
+    return watched && mp_os_word_sleeps() ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE;
 }
 
 static bool same_generation(uint64_t state, uint64_t free_state)

@@ -21,6 +21,11 @@ static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
 #endif
 }
 
+/* Who sleeps for what another one does looks whether that lives after so long, ns: where the system does not tell of its
+ * death; and where it does, should who was told die before it told others. */
+#define MP__PARK_SLICE      INT64_C(80000000)
+#define MP__PARK_SLICE_TOLD INT64_C(5000000000)
+
 /* Sleep while the word has that value; 0 when woken, or for no reason; MP_ETIMEDOUT (no detail set). */
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);

@@ -194,8 +194,9 @@ static void await_status(uint64_t id, struct mp__process *record, const mp_os_en
     tell(id, record, ending);
 }
 
-/* Open it by its pid, if that means anything here: else mp_os_enotsup. As long as its record does not say that it has ended, that has not been given to another process;
- * unless somebody else than libmp has reaped it, hence the birth, which who comes first writes down. */
+/* Open it by its pid, if that means anything here: else mp_os_enotsup. As long as its record does not say that it has ended,
+ * that pid has not been given to another process; unless somebody else than libmp has reaped it, hence the birth, which who
+ * comes first writes down. */
 static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process)
 {
     if (mp__process_is_elsewhere(record, id)) return mp_os_enotsup;

@@ -136,11 +136,33 @@ static int child_end(mp_process process, pid_t pid)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* What the survivor finds, or an error, which has been said. */
+static int check(struct task *task, long k)
+{
+    int found = task->operation->check(&task->stage);
+    if (found < 0)
+        (void)complain(task->operation, k, operation_failed_at ? operation_failed_at : "check", mp_error_detail());
+    return found;
+}
+
+/* Nothing is left over, since that moment; and it counts. */
+static bool account(const struct operation *operation, long k, const mp_stats *before, int64_t since, bool killed,
+                    int found, struct tally *tally)
+{
+    const char *left = await_balance(operation, before);
+    int64_t took = now_ms() - since;
+    if (left) return complain(operation, k, "left over", left);
+    tally->points += killed;
+    tally->told += killed && found == MP_OWNERDEAD;
+    if (took > tally->slowest) tally->slowest = took;
+    return true;
+}
+
 /* The process to be stepped through, stopped; -1. */
 static pid_t subject_of(const struct operation *operation, pid_t pid)
 {
     if (!operation->newborn) return pid;
-    if (operation->newborn != MP_FORKSERVER) return catch_child(pid);
+    if (operation->method != MP_FORKSERVER) return catch_child(pid);
     pid_t spare = stopped_by(pid) == SIGSTOP ? catch_spare() : -1;
     return spare > 0 && let_go(pid, false, 0) ? spare : -1;
 }
@@ -162,13 +184,13 @@ static int step_and_kill(const struct operation *operation, pid_t pid, struct wa
 static bool is_code(const struct operation *operation, int killed, int code)
 {
     if (!operation->newborn) return code == (killed || !operation->exits ? -KILLED : 0);
-    return (code == KILLED && killed) || (code == 3 && (!killed || operation->newborn == MP_FORKSERVER));
+    return (code == KILLED && killed) || (code == 3 && (!killed || operation->method == MP_FORKSERVER));
 }
 
 /* One child: all of the way if that is not known yet, else to its place k. False: something is wrong. */
 static bool try_once(const struct operation *operation, struct way *way, long k, struct tally *tally)
 {
-    struct task task = {.operation = operation};
+    struct task task = {.operation = operation, .stage.method = operation->method};
     mp_stats before;
     mp_process process;
     operation_failed_at = NULL;
@@ -182,17 +204,10 @@ static bool try_once(const struct operation *operation, struct way *way, long k,
     if (killed < 0) return complain(operation, k, "stepping", strerror(errno));
     if (operation->plain) (void)waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
     int64_t since = now_ms();
-    int found = operation->check(&task.stage);
-    if (found < 0)
-        return complain(operation, k, operation_failed_at ? operation_failed_at : "check", mp_error_detail());
+    int found = check(&task, k);
+    if (found < 0) return false;
     if (!is_code(operation, killed, child_end(process, pid))) return complain(operation, k, "join", mp_error_detail());
-    const char *left = await_balance(operation, &before);
-    int64_t took = now_ms() - since;
-    if (left) return complain(operation, k, "left over", left);
-    tally->points += killed;
-    tally->told += killed && found == MP_OWNERDEAD;
-    if (took > tally->slowest) tally->slowest = took;
-    return true;
+    return account(operation, k, &before, since, killed, found, tally);
 }
 
 /* The same in a process of its own, which founds a family. */
@@ -216,7 +231,7 @@ static bool try_all(const struct operation *operation, long most, struct way *wa
     /* Before another program begins as often as then. */
     long eligible[2] = {0};
     for (long k = 0; k < way->length; k++) eligible[k >= way->image] += way->visits[k] <= VISITS;
-    if (way->image) most /= 2;
+    if (way->image) most = (most + 1) / 2;
     for (long k = 0; fine && k < way->length; k++) {
         long stride = eligible[k >= way->image] / most + 1;
         if (way->visits[k] <= VISITS && next_random(&random) % (uint32_t)stride == 0)
@@ -305,7 +320,7 @@ static bool finish(struct actor *actor)
  * that they have done. */
 static bool interleave(const struct operation *operation, long *steps, uint32_t *random, struct tally *tally)
 {
-    struct task task = {.operation = operation};
+    struct task task = {.operation = operation, .stage.method = operation->method};
     struct actor actors[2];
     mp_stats before;
     operation_failed_at = NULL;
@@ -329,20 +344,13 @@ static bool interleave(const struct operation *operation, long *steps, uint32_t 
     int64_t since = now_ms();
     if (!finish(other)) return complain(operation, taken, "two at once", "the survivor hangs");
     kill(other->pid, SIGKILL);
-    int found = operation->check(&task.stage);
-    if (found < 0)
-        return complain(operation, taken, operation_failed_at ? operation_failed_at : "check", mp_error_detail());
+    int found = check(&task, taken);
+    if (found < 0) return false;
     for (int i = 0; i < 2; i++)
         if (child_end(actors[i].process, actors[i].pid) != -9)
             return complain(operation, taken, "join", mp_error_detail());
-    const char *left = await_balance(operation, &before);
-    int64_t took = now_ms() - since;
-    if (left) return complain(operation, taken, "left over", left);
-    tally->points += killed;
-    tally->told += killed && found == MP_OWNERDEAD;
-    if (took > tally->slowest) tally->slowest = took;
     *steps = taken;
-    return true;
+    return account(operation, taken, &before, since, killed, found, tally);
 }
 
 /* In a family of its own. */

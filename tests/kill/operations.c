@@ -400,40 +400,26 @@ static int nothing(void *args)
     return args ? 3 : 4;
 }
 
-static int process_by(const struct stage *stage, mp_start_method method)
+static int start_and_join(struct stage *stage)
 {
     mp_process process;
     int code, result = mp_process_start(&process, nothing, &stage->lock, sizeof stage->lock,
-                                        &(mp_process_options){.method = method});
+                                        &(mp_process_options){.method = stage->method});
     if (result == 0) result = mp_process_join(process, &code, LIMIT);
     return result < 0 ? result : mp_process_close(process);
 }
 
-static int newborn_by(const struct stage *stage, mp_start_method method)
+/* How it ended is what it returns. */
+static int start_newborn(struct stage *stage)
 {
     mp_process process;
     int code = 0;
     HOLDS(mp_process_start(&process, nothing, &stage->lock, sizeof stage->lock,
-                           &(mp_process_options){.method = method}) == 0);
+                           &(mp_process_options){.method = stage->method}) == 0);
     HOLDS(mp_process_join(process, &code, 10 * LIMIT) == 0);
     HOLDS(mp_process_close(process) == 0);
     HOLDS(code == 3 || code == -KILLED);
     return code == 3 ? 3 : KILLED;
-}
-
-static int newborn_fork(struct stage *stage)
-{
-    return newborn_by(stage, MP_FORK);
-}
-
-static int newborn_spawn(struct stage *stage)
-{
-    return newborn_by(stage, MP_SPAWN);
-}
-
-static int newborn_forkserver(struct stage *stage)
-{
-    return newborn_by(stage, MP_FORKSERVER);
 }
 
 /* A program that is run anew finds all at the same addresses each time. */
@@ -447,22 +433,7 @@ static int at_known_places(struct stage *stage)
 static int have_server(struct stage *stage)
 {
     int result = at_known_places(stage);
-    return result < 0 ? result : process_by(stage, MP_FORKSERVER);
-}
-
-static int process_fork(struct stage *stage)
-{
-    return process_by(stage, MP_FORK);
-}
-
-static int process_spawn(struct stage *stage)
-{
-    return process_by(stage, MP_SPAWN);
-}
-
-static int process_forkserver(struct stage *stage)
-{
-    return process_by(stage, MP_FORKSERVER);
+    return result < 0 ? result : start_and_join(stage);
 }
 
 /* What the child gives back on its way out. */
@@ -510,7 +481,7 @@ static pid_t janitor(void)
 static int corpses_prepare(struct stage *stage)
 {
     int64_t end = now_ms() + LIMIT;
-    int result = process_fork(stage);
+    int result = start_and_join(stage);
     if (result == 0) result = waited_prepare(stage);
     while (result == 0 && !janitor() && now_ms() < end) mp_os_sleep(1000000);
     return result < 0 ? result : janitor() && kill(janitor(), SIGSTOP) == 0 ? 0 : MP_ESYSTEM;
@@ -627,36 +598,42 @@ const struct operation operations[] = {
     {.name = "object with a holder", .prepare = small, .operate = hold_and_destroy, .check = block_check, .creates = 1},
     {.name = "process, by fork",
      .prepare = lock_prepare,
-     .operate = process_fork,
+     .operate = start_and_join,
+     .method = MP_FORK,
      .check = process_check,
      .creates = 1},
     {.name = "process, by spawn",
      .prepare = lock_prepare,
-     .operate = process_spawn,
+     .operate = start_and_join,
+     .method = MP_SPAWN,
      .check = process_check,
      .creates = 1},
     {.name = "process, by forkserver",
      .prepare = lock_prepare,
-     .operate = process_forkserver,
+     .operate = start_and_join,
+     .method = MP_FORKSERVER,
      .check = process_check,
      .creates = 1},
     {.name = "newborn, by fork",
      .prepare = lock_prepare,
-     .operate = newborn_fork,
+     .operate = start_newborn,
      .check = process_check,
-     .newborn = MP_FORK},
+     .method = MP_FORK,
+     .newborn = true},
     {.name = "newborn, by spawn",
      .prepare = lock_prepare,
      .before = at_known_places,
-     .operate = newborn_spawn,
+     .operate = start_newborn,
      .check = process_check,
-     .newborn = MP_SPAWN},
+     .method = MP_SPAWN,
+     .newborn = true},
     {.name = "newborn, by forkserver",
      .prepare = lock_prepare,
      .before = have_server,
-     .operate = newborn_forkserver,
+     .operate = start_newborn,
      .check = process_check,
-     .newborn = MP_FORKSERVER},
+     .method = MP_FORKSERVER,
+     .newborn = true},
     {.name = "registration",
      .prepare = lock_prepare,
      .operate = registration,
@@ -669,7 +646,12 @@ const struct operation operations[] = {
      .operate = nothing_more,
      .check = lock_check,
      .exits = true},
-    {.name = "janitor", .prepare = corpses_prepare, .before = corpses_make, .operate = look, .check = corpses_check},
+    {.name = "janitor",
+     .prepare = corpses_prepare,
+     .before = corpses_make,
+     .operate = look,
+     .check = corpses_check,
+     .method = MP_FORK},
     {.name = "table of objects, grown",
      .prepare = fill_table,
      .operate = lock_use,

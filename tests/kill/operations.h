@@ -25,6 +25,7 @@ struct stage {
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */
     size_t size;
+    mp_start_method method; /* the operation's */
 };
 
 struct board {
@@ -39,16 +40,15 @@ struct operation {
     int (*before)(struct stage *);  /* by the child, not stepped through; may be NULL */
     int (*operate)(struct stage *); /* by the child */
     int (*check)(
-        struct stage *); /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
-    unsigned creates;    /* objects */
-    bool rlocks;         /* among these; else they are but parts of others */
-    bool exits;          /* the operation is the end of the child: it does not come back */
-    bool fresh;          /* in a family of its own each time, which has not grown yet */
-    bool plain;          /* the child is made by a plain fork(): the family does not know it */
-    bool paired;         /* two children may do it at the same time */
-    mp_start_method
-        newborn; /* not the child is stepped through but the process that it starts by this; it returns how that
-                              * ended: 3, or KILLED */
+        struct stage *);    /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
+    unsigned creates;       /* objects */
+    bool rlocks;            /* among these; else they are but parts of others */
+    bool exits;             /* the operation is the end of the child: it does not come back */
+    bool fresh;             /* in a family of its own each time, which has not grown yet */
+    bool plain;             /* the child is made by a plain fork(): the family does not know it */
+    bool paired;            /* two children may do it at the same time */
+    mp_start_method method; /* by which the operation starts a process */
+    bool newborn;           /* that one is stepped through, not the child, which returns how it ended: 3, or KILLED */
 };
 
 #define KILLED 9
