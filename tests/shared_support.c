@@ -140,7 +140,8 @@ bool stats_equal(const mp_stats *a, const mp_stats *b)
 {
     return a->bytes_used == b->bytes_used && a->blocks == b->blocks && a->processes == b->processes &&
            a->records == b->records && a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks &&
-           a->values == b->values && a->arrays == b->arrays && a->shared_blocks == b->shared_blocks;
+           a->semaphores == b->semaphores && a->values == b->values && a->arrays == b->arrays &&
+           a->shared_blocks == b->shared_blocks;
 }
 
 void assert_usage(const struct usage *before)
@@ -153,6 +154,7 @@ void assert_usage(const struct usage *before)
     assert_int_equal(now.stats.threads, before->stats.threads);
     assert_int_equal(now.stats.locks, before->stats.locks);
     assert_int_equal(now.stats.rlocks, before->stats.rlocks);
+    assert_int_equal(now.stats.semaphores, before->stats.semaphores);
     assert_int_equal(now.stats.values, before->stats.values);
     assert_int_equal(now.stats.arrays, before->stats.arrays);
     assert_int_equal(now.stats.shared_blocks, before->stats.shared_blocks);

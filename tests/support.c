@@ -46,6 +46,7 @@ bool support_balanced(const struct support_counts *before, const struct support_
     all &= same("threads", was->threads, is->threads);
     all &= same("locks", was->locks, is->locks);
     all &= same("rlocks", was->rlocks, is->rlocks);
+    all &= same("semaphores", was->semaphores, is->semaphores);
     all &= same("values", was->values, is->values);
     all &= same("arrays", was->arrays, is->arrays);
     return all & same("shared blocks", was->shared_blocks, is->shared_blocks);
@@ -56,8 +57,9 @@ static bool counts_equal(const struct support_counts *one, const struct support_
     const mp_stats *a = &one->stats, *b = &two->stats;
     return one->descriptors == two->descriptors && one->children == two->children && a->bytes_used == b->bytes_used &&
            a->blocks == b->blocks && a->processes == b->processes && a->records == b->records &&
-           a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks && a->values == b->values &&
-           a->arrays == b->arrays && a->shared_blocks == b->shared_blocks;
+           a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks &&
+           a->semaphores == b->semaphores && a->values == b->values && a->arrays == b->arrays &&
+           a->shared_blocks == b->shared_blocks;
 }
 
 static int set_up(void **state)

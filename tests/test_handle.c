@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 _Static_assert(sizeof(mp_handle) == 8 && sizeof(mp_process) == 8 && sizeof(mp_lock) == 8 && sizeof(mp_rlock) == 8 &&
-                   sizeof(mp_value) == 8 && sizeof(mp_array) == 8 && sizeof(mp_block) == 8,
+                   sizeof(mp_semaphore) == 8 && sizeof(mp_value) == 8 && sizeof(mp_array) == 8 && sizeof(mp_block) == 8,
                "a handle is 8 bytes");
 
 /* ---- every function, as one that says MP_EBADHANDLE or something else ------------------------------------------- */
@@ -34,6 +34,11 @@ CALL(rlock_acquire_forever, mp_rlock, mp_rlock_acquire(it, MP_FOREVER))
 CALL(rlock_release, mp_rlock, mp_rlock_release(it))
 CALL(rlock_locked, mp_rlock, mp_rlock_locked(it))
 CALL(rlock_destroy, mp_rlock, mp_rlock_destroy(it))
+CALL(semaphore_acquire, mp_semaphore, mp_semaphore_acquire(it, 0))
+CALL(semaphore_acquire_forever, mp_semaphore, mp_semaphore_acquire(it, MP_FOREVER))
+CALL(semaphore_release, mp_semaphore, mp_semaphore_release(it))
+CALL(semaphore_get_value, mp_semaphore, mp_semaphore_get_value(it))
+CALL(semaphore_destroy, mp_semaphore, mp_semaphore_destroy(it))
 CALL(value_data, mp_value, OR_BAD(mp_value_data(it, sizeof(int))))
 CALL(value_size, mp_value, OR_BAD(mp_value_size(it)))
 CALL(value_get_lock, mp_value, OR_BAD(mp_value_get_lock(it).id))
@@ -67,12 +72,13 @@ enum kind {
     PROCESS,
     LOCK,
     RLOCK,
+    SEMAPHORE,
     VALUE,
     ARRAY,
     BLOCK,
     KINDS
 };
-static const char *const kind_names[KINDS] = {"process", "lock", "rlock", "value", "array", "block"};
+static const char *const kind_names[KINDS] = {"process", "lock", "rlock", "semaphore", "value", "array", "block"};
 
 #define OF(kind) (1u << (kind))
 #define OR_NONE  (1u << KINDS) /* zero is no handle, and that is fine */
@@ -95,6 +101,10 @@ static const struct function {
     ENTRY("rlock_locked", rlock_locked, OF(RLOCK)),
     ENTRY("rlock_release", rlock_release, OF(RLOCK)),
     ENTRY("rlock_acquire", rlock_acquire_forever, OF(RLOCK)),
+    ENTRY("semaphore_acquire", semaphore_acquire, OF(SEMAPHORE)),
+    ENTRY("semaphore_get_value", semaphore_get_value, OF(SEMAPHORE)),
+    ENTRY("semaphore_release", semaphore_release, OF(SEMAPHORE)),
+    ENTRY("semaphore_acquire", semaphore_acquire_forever, OF(SEMAPHORE)),
     ENTRY("value_data", value_data, OF(VALUE)),
     ENTRY("value_size", value_size, OF(VALUE)),
     ENTRY("value_get_lock", value_get_lock, OF(VALUE)),
@@ -121,6 +131,7 @@ static const struct function {
     ENTRY("array_create", array_create, OF(LOCK) | OF(RLOCK) | OR_NONE),
     ENTRY("lock_destroy", lock_destroy, OF(LOCK)),
     ENTRY("rlock_destroy", rlock_destroy, OF(RLOCK)),
+    ENTRY("semaphore_destroy", semaphore_destroy, OF(SEMAPHORE)),
     ENTRY("value_destroy", value_destroy, OF(VALUE)),
     ENTRY("array_destroy", array_destroy, OF(ARRAY)),
     ENTRY("block_destroy", block_destroy, OF(BLOCK)),
@@ -154,6 +165,7 @@ static void create_all(uint64_t ids[KINDS])
     mp_process process;
     mp_lock lock;
     mp_rlock rlock;
+    mp_semaphore semaphore;
     mp_value value;
     mp_array array;
     mp_block block;
@@ -161,12 +173,14 @@ static void create_all(uint64_t ids[KINDS])
     assert_ok(mp_process_join(process, NULL, PATIENCE_MS));
     assert_ok(mp_lock_create(&lock, NULL));
     assert_ok(mp_rlock_create(&rlock, NULL));
+    assert_ok(mp_semaphore_create(&semaphore, 1, NULL));
     assert_ok(mp_value_create(&value, sizeof(int), NULL));
     assert_ok(mp_array_create(&array, 3, sizeof(int), NULL));
     assert_ok(mp_block_create(&block, 100));
     ids[PROCESS] = process.id;
     ids[LOCK] = lock.id;
     ids[RLOCK] = rlock.id;
+    ids[SEMAPHORE] = semaphore.id;
     ids[VALUE] = value.id;
     ids[ARRAY] = array.id;
     ids[BLOCK] = block.id;
@@ -177,6 +191,7 @@ static void destroy_all(const uint64_t ids[KINDS])
     mp_process_close((mp_process){ids[PROCESS]});
     mp_lock_destroy((mp_lock){ids[LOCK]});
     mp_rlock_destroy((mp_rlock){ids[RLOCK]});
+    mp_semaphore_destroy((mp_semaphore){ids[SEMAPHORE]});
     mp_value_destroy((mp_value){ids[VALUE]});
     mp_array_destroy((mp_array){ids[ARRAY]});
     mp_block_destroy((mp_block){ids[BLOCK]});

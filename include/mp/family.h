@@ -47,6 +47,7 @@ typedef struct mp_stats {
     uint32_t threads;        /**< that have used libmp and still run */
     uint32_t locks;
     uint32_t rlocks; /**< those of values and arrays included */
+    uint32_t semaphores;
     uint32_t values;
     uint32_t arrays;
     uint32_t shared_blocks; /**< made by mp_block_create */

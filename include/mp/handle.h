@@ -30,6 +30,9 @@ typedef struct mp_lock {
 typedef struct mp_rlock {
     uint64_t id;
 } mp_rlock;
+typedef struct mp_semaphore {
+    uint64_t id;
+} mp_semaphore;
 typedef struct mp_value {
     uint64_t id;
 } mp_value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mp/sync.h - Lock and RLock, and the block that holds one.
+ * mp/sync.h - Lock, RLock and Semaphore, and the block that holds one.
  *
  *     static int print(void *args)
  *     {
@@ -150,8 +150,90 @@ MP_API int mp_rlock_locked(mp_rlock rlock);
  */
 MP_API int mp_rlock_destroy(mp_rlock rlock);
 
+/** The most units that a semaphore can have. */
+#define MP_SEMAPHORE_MAX INT32_MAX
+
+/** Of a semaphore. */
+typedef struct mp_semaphore_options {
+    const char *name; /**< for people; copied, the first 31 bytes count */
+    bool bounded;     /**< never more units than it was created with: BoundedSemaphore */
+} mp_semaphore_options;
+
 /**
- * MP_WITH_LOCK(object) { ... }: run the block holding a lock, an rlock, or the lock of a value or array.
+ * Create a semaphore: so many units, which are taken and given back one by one.
+ *
+ *     mp_semaphore workers;
+ *     MP_CHECK(mp_semaphore_create(&workers, 4, NULL));
+ *     ...
+ *     MP_WITH_LOCK(workers) fetch(url); // four at a time, whoever they are
+ *
+ * Nobody owns a unit: a process that dies between acquire and release takes it with it, as in Python.
+ *
+ * \param semaphore  receives the handle.
+ * \param value      units at first; 0 is one that waits for the first release.
+ * \param options    NULL: no name, not bounded.
+ * \returns 0, or MP_EINVAL (semaphore is NULL, or value above MP_SEMAPHORE_MAX), MP_ENOMEM, MP_ELIMIT.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Semaphore(value), BoundedSemaphore(value)
+ */
+MP_NODISCARD MP_API int mp_semaphore_create(mp_semaphore *semaphore, uint32_t value,
+                                            const mp_semaphore_options *options);
+
+/**
+ * Take a unit, waiting for one if there is none. A signal handler that runs meanwhile does not end the wait.
+ *
+ * \param semaphore   the semaphore.
+ * \param timeout_ms  milliseconds; 0 or less tries once, MP_FOREVER waits for ever.
+ * \returns 0: taken, or
+ *   MP_ETIMEDOUT   there is none;
+ *   MP_EBADHANDLE  no semaphore, also when it is destroyed while this call waits.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Semaphore.acquire(block, timeout)
+ */
+MP_NODISCARD MP_API int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms);
+
+/**
+ * Give a unit back, or add one: whoever does it need not have taken it. One of those who wait gets it.
+ *
+ * Async-signal-safe, for a semaphore that this process has used before: a handler may tell the program's threads, and
+ * other processes, that something has happened. errno stays what it was.
+ *
+ * \returns 0, or MP_EOVERFLOW: bounded, and has all its units; or MP_SEMAPHORE_MAX of them.
+ *
+ * \threadsafety  any thread, and signal handlers.
+ * \processes     any process of the family.
+ * \python        Semaphore.release()
+ */
+MP_API int mp_semaphore_release(mp_semaphore semaphore);
+
+/**
+ * How many units there are to be taken, at the moment of the call.
+ *
+ * \returns the number, or an error.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Semaphore.get_value()
+ */
+MP_API int mp_semaphore_get_value(mp_semaphore semaphore);
+
+/**
+ * Destroy a semaphore. Those who wait for a unit get MP_EBADHANDLE.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread, once.
+ * \processes     any process of the family.
+ */
+MP_API int mp_semaphore_destroy(mp_semaphore semaphore);
+
+/**
+ * MP_WITH_LOCK(object) { ... }: run the block holding a lock, an rlock, a unit of a semaphore, or the lock of a value or
+ * array.
  *
  * Leaving the block by its end, break or continue releases; so do return and goto, with GCC, Clang and in C++ (and
  * exceptions, there). break and continue act on the block itself, not on a loop around it.
@@ -159,7 +241,7 @@ MP_API int mp_rlock_destroy(mp_rlock rlock);
  * What can not be entered (a handle that names no such thing, an object destroyed meanwhile) ends the process as
  * MP_CHECK does. The end of the process inside the block (exit, a failing MP_CHECK) and longjmp out of it release
  * nothing. A last owner that died inside is passed over: to repair what it left, use acquire. An object that is
- * released or destroyed inside the block is left alone at its end.
+ * released or destroyed inside the block is left alone at its end; but of a semaphore a unit is given back.
  */
 #define MP_WITH_LOCK(object) MP_SECTION(object, MP_PASTE(mp_section_, __LINE__), MP_PASTE(mp_once_, __LINE__))
 

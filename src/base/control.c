@@ -16,7 +16,7 @@
 
 const char *mp__type_name(enum mp__type type)
 {
-    static const char *const names[MP__TYPE_COUNT] = {NULL,    "process", "lock",  "rlock",
+    static const char *const names[MP__TYPE_COUNT] = {NULL,    "process", "lock",  "rlock", "semaphore",
                                                       "value", "array",   "block", NULL};
     return names[type];
 }
@@ -97,13 +97,14 @@ int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
     memset((void *)&control->as, 0, sizeof control->as);
     memset(control->name, 0, sizeof control->name);
     if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
-    if (fill) fill(control, with);
-    atomic_store_explicit(&control->type, (uint32_t)type, memory_order_relaxed);
     uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
-    state = (uint64_t)(mp__generation_of(state) + 1) << 32;
+    atomic_store_explicit(&control->state, state & ~UINT64_C(0xffffffff), memory_order_relaxed);
+    if (fill) fill(control, with); /* the word, too, if it shall not be 0 */
+    atomic_store_explicit(&control->type, (uint32_t)type, memory_order_relaxed);
+    state = atomic_load_explicit(&control->state, memory_order_relaxed) + (UINT64_C(1) << 32);
     atomic_store_explicit(&control->state, state, memory_order_release); /* C1: it is alive, and complete */
     mp__header()->counts[type]++;
-    *id = state | mp__handle_tag() | index;
+    *id = state >> 32 << 32 | mp__handle_tag() | index;
     return 0;
 }
 
@@ -158,6 +159,12 @@ static bool retire(struct mp__control *control, uint64_t id, enum mp__type type,
     return true;
 }
 
+/* Of a semaphore the state does not always say that somebody sleeps: N1. */
+static void wake_all(struct mp__control *control, enum mp__type type, uint64_t state)
+{
+    if (state & MP__LOCK_WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
+}
+
 int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,
                              void (*before)(const struct mp__control *))
 {
@@ -170,7 +177,7 @@ int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control
     bool mine = retire(control, id, type, &state);
     if (mine && last) memcpy(last, control, sizeof *last);
     mp__arena_unlock();
-    if (mine && state & MP__LOCK_WAITERS) mp__park_wake(&control->state, UINT32_MAX);
+    if (mine) wake_all(control, type, state);
     mp__thread_done();
     return mine ? 0 : MP_EBADHANDLE;
 }
@@ -184,8 +191,7 @@ void mp__control_retire(uint64_t id, enum mp__type type)
 {
     struct mp__control *control = mp__control_of(id, type);
     uint64_t state;
-    if (control && retire(control, id, type, &state) && state & MP__LOCK_WAITERS)
-        mp__park_wake(&control->state, UINT32_MAX);
+    if (control && retire(control, id, type, &state)) wake_all(control, type, state);
 }
 
 void mp__control_repair(void)

@@ -51,6 +51,7 @@ enum mp__type {
     MP__PROCESS,
     MP__LOCK,
     MP__RLOCK,
+    MP__SEMAPHORE,
     MP__VALUE,
     MP__ARRAY,
     MP__BLOCK,
@@ -96,6 +97,9 @@ struct mp__control {
         struct {
             uint32_t slot; /* in the process table */
         } process;
+        struct {
+            uint32_t most; /* units there may be */
+        } semaphore;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         uint8_t room[56];
     } as;

@@ -17,6 +17,7 @@
 #include "base/thread.h"
 
 #include <mp/error.h>
+#include <signal.h>
 
 /* ---- spinning -------------------------------------------------------------------------------------------------- */
 
@@ -109,9 +110,41 @@ static void bucket_repair(struct mp__bucket *bucket)
     }
 }
 
+/* A signal handler must not wait for a bucket that the thread has which it interrupts: whom it would have woken there that
+ * thread wakes when it has done. */
+#define DUE_MOST 8
+static _Thread_local struct {
+    volatile sig_atomic_t inside, count;
+    struct {
+        _Atomic uint32_t *word;
+        uint32_t count;
+    } due[DUE_MOST];
+} interrupted;
+
+static uint32_t wake_from_chain(_Atomic uint32_t *word, uint32_t count);
+
+static bool put_off(_Atomic uint32_t *word, uint32_t count)
+{
+    if (!interrupted.inside) return false;
+    sig_atomic_t at = interrupted.count;
+    for (sig_atomic_t i = 0; i < at; i++) {
+        if (interrupted.due[i].word != word) continue;
+        interrupted.due[i].count = UINT32_MAX;
+        return true;
+    }
+    if (at == DUE_MOST) return true; /* they look for themselves before long */
+    interrupted.due[at].word = word;
+    interrupted.due[at].count = count;
+    atomic_signal_fence(memory_order_seq_cst);
+    interrupted.count = at + 1;
+    return true;
+}
+
 static struct mp__bucket *bucket_lock(uint64_t offset)
 {
     struct mp__bucket *bucket = bucket_of(offset);
+    interrupted.inside = 1;
+    atomic_signal_fence(memory_order_seq_cst);
     if (!mp_os_guard_acquire(bucket->guard)) {
         bucket_repair(bucket);
         mp_os_guard_repaired(bucket->guard);
@@ -122,6 +155,16 @@ static struct mp__bucket *bucket_lock(uint64_t offset)
 static void bucket_unlock(struct mp__bucket *bucket)
 {
     mp_os_guard_release(bucket->guard);
+    atomic_signal_fence(memory_order_seq_cst);
+    interrupted.inside = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    while (interrupted.count > 0) { /* a handler that comes now finds nobody inside, and adds nothing */
+        sig_atomic_t last = interrupted.count - 1;
+        _Atomic uint32_t *word = interrupted.due[last].word;
+        uint32_t count = interrupted.due[last].count;
+        interrupted.count = last;
+        (void)wake_from_chain(word, count);
+    }
 }
 
 /* The next link of a chain, or NULL. What a dead thread has left may lead round in a circle, or nowhere: a chain longer than
@@ -180,16 +223,21 @@ static int sleep_in_chain(_Atomic uint32_t *word, uint32_t value, int64_t deadli
     return error == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
-static void wake_from_chain(_Atomic uint32_t *word, uint32_t count)
+static uint32_t wake_from_chain(_Atomic uint32_t *word, uint32_t count)
 {
+    uint32_t woken = 0;
+    if (put_off(word, count)) return 1; /* for all that is known */
     uint64_t offset = (uint64_t)((char *)word - (char *)mp__header());
     struct mp__bucket *bucket = bucket_lock(offset);
     uint32_t *link = &bucket->first, length = 0;
-    while (*link && count) {
+    while (*link && woken < count) {
         uint32_t number = *link;
         struct mp__thread *thread = mp__thread_at(number);
         uint32_t *next = chain_next(bucket, link, &length);
-        if (!next) break; /* all of them are awake */
+        if (!next) { /* all of them are awake */
+            woken = count;
+            break;
+        }
         if (atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed) != offset) {
             link = next;
             continue;
@@ -199,9 +247,10 @@ static void wake_from_chain(_Atomic uint32_t *word, uint32_t count)
         *link = *next;
         MP__THEN;
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
-        count--;
+        woken++;
     }
     bucket_unlock(bucket);
+    return woken;
 }
 
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
@@ -229,10 +278,7 @@ void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t val
         (void)mp__park_sleep(word, value, deadline);
 }
 
-void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count)
+uint32_t mp__park_wake_word(_Atomic uint32_t *word, uint32_t count)
 {
-    if (mp_os_word_sleeps())
-        mp_os_word_wake(word, count);
-    else
-        wake_from_chain(word, count);
+    return mp_os_word_sleeps() ? mp_os_word_wake(word, count) : wake_from_chain(word, count);
 }

@@ -28,7 +28,8 @@ static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
 
 /* Sleep while the word has that value; 0 when woken, or for no reason; MP_ETIMEDOUT (no detail set). */
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
-void mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
+/* How many were woken, as far as that is known: never 0 if there were any. Async-signal-safe. */
+uint32_t mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
 /* Likewise; also ends when that life is over (NULL: none), or the janitor's. False: the system can not sleep on so much, and
  * it has not slept. */
 bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
@@ -38,9 +39,9 @@ void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t val
 /* Its thread does not sleep any more: it has ended. */
 void mp__park_forget(struct mp__thread *thread, uint32_t number);
 
-static inline void mp__park_wake(_Atomic uint64_t *state, uint32_t count)
+static inline uint32_t mp__park_wake(_Atomic uint64_t *state, uint32_t count)
 {
-    mp__park_wake_word(mp__word_of(state), count);
+    return mp__park_wake_word(mp__word_of(state), count);
 }
 
 /* One spin before sleeping.

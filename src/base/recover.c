@@ -4,6 +4,7 @@
  */
 #include "base/recover.h"
 #include "base/control.h"
+#include "base/countword.h"
 #include "base/error.h"
 #include "base/family.h"
 #include "base/heap.h"
@@ -30,6 +31,9 @@ static void recover_object(struct mp__control *control, uint32_t number)
     case MP__LOCK:
     case MP__RLOCK:
         if (mp__lockword_owner_died(&control->state, number)) mp__park_wake(&control->state, UINT32_MAX);
+        break;
+    case MP__SEMAPHORE:
+        mp__count_after_death(&control->state);
         break;
     default:
         break;
@@ -102,9 +106,10 @@ static void finish_objects(uint64_t process)
     uint32_t top = mp__header()->controls_top;
     uint64_t id;
     for (uint32_t index = 1; index < top; index++) {
-        const struct mp__control *control = control_alive(index, &id);
+        struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
         if (type == MP__VALUE || type == MP__ARRAY || type == MP__BLOCK) finish_data(control, id, process);
+        if (type == MP__SEMAPHORE) mp__count_after_death(&control->state);
     }
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {

@@ -138,7 +138,8 @@ void mp_os_guard_release(void *guard);
 bool mp_os_word_sleeps(void);
 /* Sleep while *word is `value`, until woken, or the deadline: mp_os_etimedout. May return 0 for no reason. */
 int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
-void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count);
+/* How many were woken. Async-signal-safe. */
+uint32_t mp_os_word_wake(_Atomic uint32_t *word, uint32_t count);
 
 /* A life: what a thread holds as long as it lives, so that others see at once when it has died, however large its process
  * is and whatever it was doing; and can sleep until then. Where words can be slept on only. MP_OS_LIFE_SIZE bytes in the

@@ -11,11 +11,11 @@
 
 #include <mp/sync.h>
 
-/* The lock or rlock that stands for an object; 0 if there is none (detail set). */
+/* The lock, rlock or semaphore that stands for an object; 0 if there is none (detail set). */
 static uint64_t lock_of(uint64_t id)
 {
     static const enum mp__type with_lock[] = {MP__VALUE, MP__ARRAY};
-    if (mp__control_of(id, MP__LOCK) || mp__control_of(id, MP__RLOCK)) return id;
+    if (mp__control_of(id, MP__LOCK) || mp__control_of(id, MP__RLOCK) || mp__control_of(id, MP__SEMAPHORE)) return id;
     for (size_t i = 0; i < sizeof with_lock / sizeof *with_lock; i++) {
         struct mp__data data;
         if (!mp__control_of(id, with_lock[i])) continue;
@@ -34,6 +34,8 @@ mp_section mp_section_enter(mp_handle object, const char *file, int line)
     int result = MP_EBADHANDLE;
     if (id && mp__control_of(id, MP__LOCK))
         result = mp_lock_acquire((mp_lock){id}, MP_FOREVER);
+    else if (id && mp__control_of(id, MP__SEMAPHORE))
+        result = mp_semaphore_acquire((mp_semaphore){id}, MP_FOREVER);
     else if (id)
         result = mp_rlock_acquire((mp_rlock){id}, MP_FOREVER);
     if (result < 0) mp__die(file, line, "MP_WITH_LOCK", result, mp_error_detail());
@@ -47,6 +49,8 @@ void mp_section_leave(mp_section *section)
     struct mp__control *control = mp__control_of(section->id, MP__LOCK);
     if (control)
         (void)mp__lockword_release(&control->state, section->id & ~UINT64_C(0xffffffff), mp__self.owner);
+    else if (mp__control_of(section->id, MP__SEMAPHORE))
+        (void)mp_semaphore_release((mp_semaphore){section->id});
     else if (mp__control_of(section->id, MP__RLOCK))
         (void)mp_rlock_release((mp_rlock){section->id});
 }

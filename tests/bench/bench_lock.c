@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_lock.c - lock, add 1 to a shared number, unlock: by one process alone, and by two that want it all the time.
+ * bench_lock.c - lock, add 1 to a shared number, unlock: by one process alone, and by two that want it all the time. With each
+ * kind of libmp's that can be held, and the system's.
  */
 #include "raw.h"
 #include <mp/mp.h>
@@ -46,11 +47,82 @@ static long libmp_number(const void *memory)
     return ((const struct libmp_lock *)memory)->number;
 }
 
-static const struct bench_lock_kind libmp_kind = {"libmp Lock", libmp_init, libmp_add, libmp_number};
+struct libmp_rlock {
+    mp_rlock rlock;
+    _Alignas(64) long number;
+};
+
+_Static_assert(sizeof(struct libmp_rlock) <= BENCH_LOCK_SIZE, "a larger BENCH_LOCK_SIZE");
+
+static int rlock_init(void *memory)
+{
+    struct libmp_rlock *mine = memory;
+    return mp_rlock_create(&mine->rlock, NULL) < 0 ? -1 : 0;
+}
+
+static int rlock_add(void *memory, long times)
+{
+    struct libmp_rlock *mine = memory;
+    mp_rlock rlock = mine->rlock;
+    for (long i = 0; i < times; i++) {
+        if (mp_rlock_acquire(rlock, MP_FOREVER) < 0) return -1;
+        mine->number++;
+        if (mp_rlock_release(rlock) < 0) return -1;
+    }
+    return 0;
+}
+
+static long rlock_number(const void *memory)
+{
+    return ((const struct libmp_rlock *)memory)->number;
+}
+
+struct libmp_semaphore {
+    mp_semaphore semaphore;
+    _Alignas(64) long number;
+};
+
+_Static_assert(sizeof(struct libmp_semaphore) <= BENCH_LOCK_SIZE, "a larger BENCH_LOCK_SIZE");
+
+static int semaphore_init(void *memory)
+{
+    struct libmp_semaphore *mine = memory;
+    return mp_semaphore_create(&mine->semaphore, 1, NULL) < 0 ? -1 : 0;
+}
+
+static int semaphore_add(void *memory, long times)
+{
+    struct libmp_semaphore *mine = memory;
+    mp_semaphore semaphore = mine->semaphore;
+    for (long i = 0; i < times; i++) {
+        if (mp_semaphore_acquire(semaphore, MP_FOREVER) < 0) return -1;
+        mine->number++;
+        if (mp_semaphore_release(semaphore) < 0) return -1;
+    }
+    return 0;
+}
+
+static long semaphore_number(const void *memory)
+{
+    return ((const struct libmp_semaphore *)memory)->number;
+}
+
+enum own {
+    OWN_LOCK,
+    OWN_RLOCK,
+    OWN_SEMAPHORE,
+    OWN_KINDS
+};
+
+static const struct bench_lock_kind own_kinds[OWN_KINDS] = {
+    [OWN_LOCK] = {"libmp Lock", libmp_init, libmp_add, libmp_number},
+    [OWN_RLOCK] = {"libmp RLock", rlock_init, rlock_add, rlock_number},
+    [OWN_SEMAPHORE] = {"libmp Semaphore", semaphore_init, semaphore_add, semaphore_number},
+};
 
 static const struct bench_lock_kind *kind_of(size_t i)
 {
-    return i == 0 ? &libmp_kind : &raw_locks[i - 1];
+    return i < OWN_KINDS ? &own_kinds[i] : &raw_locks[i - OWN_KINDS];
 }
 
 /* ---- the two measurements ---- */
@@ -110,10 +182,12 @@ static double contended(const void *context)
     return (double)added / ((double)(end - begin) / 1e9);
 }
 
-static size_t list_subjects(mp_block *blocks, struct bench_subject *subjects)
+/* One of our own, and all of the system's. */
+static size_t list_subjects(enum own own, mp_block *blocks, struct bench_subject *subjects)
 {
     size_t count = 0;
-    for (size_t i = 0; i < 1 + raw_lock_count && count < KINDS_MAX; i++) {
+    for (size_t i = 0; i < OWN_KINDS + raw_lock_count && count < KINDS_MAX; i++) {
+        if (i < OWN_KINDS && i != (size_t)own) continue;
         MP_CHECK(mp_block_create(&blocks[count], sizeof(struct ring)));
         struct ring *ring = mp_block_data(blocks[count]);
         ring->kind = i;
@@ -125,18 +199,21 @@ static size_t list_subjects(mp_block *blocks, struct bench_subject *subjects)
     return count;
 }
 
-static void measure(const struct bench_metric *metric, double (*sample)(const void *context))
+static void measure(enum own own, const struct bench_metric *metric, double (*sample)(const void *context))
 {
     mp_block blocks[KINDS_MAX];
     struct bench_subject subjects[KINDS_MAX];
     if (!bench_wanted(metric->name)) return;
-    size_t count = list_subjects(blocks, subjects);
+    size_t count = list_subjects(own, blocks, subjects);
     for (size_t i = 0; i < count; i++) subjects[i].sample = sample;
     bench_run(metric, subjects, count);
 }
 
 void bench_lock(void)
 {
-    measure(&(const struct bench_metric){"lock_uncontended", "ns", 5, 4}, alone);
-    measure(&(const struct bench_metric){"lock_contended_2p", "ops/s", 3, 2}, contended);
+    measure(OWN_LOCK, &(const struct bench_metric){"lock_uncontended", "ns", 5, 4}, alone);
+    measure(OWN_RLOCK, &(const struct bench_metric){"rlock_uncontended", "ns", 5, 4}, alone);
+    measure(OWN_SEMAPHORE, &(const struct bench_metric){"semaphore_uncontended", "ns", 5, 4}, alone);
+    measure(OWN_LOCK, &(const struct bench_metric){"lock_contended_2p", "ops/s", 3, 2}, contended);
+    measure(OWN_SEMAPHORE, &(const struct bench_metric){"semaphore_contended_2p", "ops/s", 3, 2}, contended);
 }

@@ -70,16 +70,18 @@ static const char *difference(const struct operation *operation, const mp_stats 
     static char text[256];
     uint64_t blocks = after->shared_blocks - before->shared_blocks, arrays = after->arrays - before->arrays;
     uint64_t values = after->values - before->values, locks = after->locks - before->locks;
+    uint64_t semaphores = after->semaphores - before->semaphores;
     uint64_t rlocks = after->rlocks - before->rlocks - arrays - values; /* that are no part of those */
     uint64_t processes = after->records + after->processes, processes_before = before->records + before->processes;
     uint64_t records = processes - processes_before;
-    if (blocks + arrays + values + locks + rlocks + records > operation->creates || (rlocks && !operation->rlocks)) {
-        (void)snprintf(
-            text, sizeof text,
-            "more objects than were created: %lld blocks, %lld arrays, %lld values, %lld locks, %lld rlocks, "
-            "%lld records",
-            (long long)blocks, (long long)arrays, (long long)values, (long long)locks, (long long)rlocks,
-            (long long)records);
+    if (blocks + arrays + values + locks + rlocks + semaphores + records > operation->creates ||
+        (rlocks && !operation->rlocks)) {
+        (void)snprintf(text, sizeof text,
+                       "more objects than were created: %lld blocks, %lld arrays, %lld values, %lld locks, %lld "
+                       "rlocks, %lld semaphores, "
+                       "%lld records",
+                       (long long)blocks, (long long)arrays, (long long)values, (long long)locks, (long long)rlocks,
+                       (long long)semaphores, (long long)records);
         return text;
     }
     const struct {

@@ -3,6 +3,7 @@
  * operations.c - what mp_kill does to processes in the middle of.
  */
 #include "operations.h"
+#include "base/countword.h"
 #include "base/family.h"
 #include "base/holders.h"
 #include "base/park.h"
@@ -251,6 +252,128 @@ static int held_check(struct stage *stage)
     int found = lock_check(stage);
     HOLDS(found == 0);
     return found;
+}
+
+/* ---- semaphores ------------------------------------------------------------------------------------------------ */
+
+static int semaphore_prepare(struct stage *stage)
+{
+    return mp_semaphore_create(&stage->semaphore, 2, NULL);
+}
+
+static int semaphore_take_and_give(struct stage *stage)
+{
+    int result = mp_semaphore_acquire(stage->semaphore, MP_FOREVER);
+    return result < 0 ? result : mp_semaphore_release(stage->semaphore);
+}
+
+/* The dead one may have had one of the units. */
+static int semaphore_check(struct stage *stage)
+{
+    int value = mp_semaphore_get_value(stage->semaphore);
+    HOLDS(value == 1 || value == 2);
+    for (int i = 0; i < value; i++) HOLDS(mp_semaphore_acquire(stage->semaphore, 0) == 0);
+    HOLDS(mp_semaphore_acquire(stage->semaphore, 0) == MP_ETIMEDOUT);
+    HOLDS(mp_semaphore_destroy(stage->semaphore) == 0);
+    return 0;
+}
+
+static int semaphore_create_and_destroy(struct stage *stage)
+{
+    (void)stage;
+    mp_semaphore semaphore;
+    int result = mp_semaphore_create(&semaphore, 2, NULL);
+    return result < 0 ? result : mp_semaphore_destroy(semaphore);
+}
+
+static int semaphore_create_check(struct stage *stage)
+{
+    HOLDS(semaphore_prepare(stage) == 0);
+    return semaphore_check(stage);
+}
+
+static int take_unit(void *args)
+{
+    return mp_semaphore_acquire(*(const mp_semaphore *)args, LIMIT);
+}
+
+static bool somebody_sleeps_for_unit(mp_semaphore semaphore)
+{
+    const struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    return control && atomic_load(&control->state) & MP__COUNT_WAITERS;
+}
+
+/* No unit, and one who sleeps for one. */
+static int awaited_prepare(struct stage *stage)
+{
+    int result = mp_block_create(&stage->board, sizeof(struct board));
+    if (result == 0) result = mp_semaphore_create(&stage->semaphore, 0, NULL);
+    struct board *board = result == 0 ? mp_block_data(stage->board) : NULL;
+    if (result == 0)
+        result = mp_process_start(&board->waiter, take_unit, &stage->semaphore, sizeof stage->semaphore,
+                                  &(mp_process_options){.method = MP_FORK});
+    while (result == 0 && !somebody_sleeps_for_unit(stage->semaphore)) (void)mp_process_join(board->waiter, NULL, 1);
+    return result;
+}
+
+static int semaphore_release(struct stage *stage)
+{
+    return mp_semaphore_release(stage->semaphore);
+}
+
+/* Where there is a unit nobody sleeps for one, without any help; where there is none, it was not added, or the dead one has
+ * it. */
+static int awaited_check(struct stage *stage)
+{
+    const struct board *board = mp_block_data(stage->board);
+    int code = 0, result = MP_ETIMEDOUT;
+    if (mp_semaphore_get_value(stage->semaphore) == 0) result = mp_process_join(board->waiter, &code, 5);
+    if (result == MP_ETIMEDOUT && mp_semaphore_get_value(stage->semaphore) == 0) {
+        result = mp_process_join(board->waiter, &code, 5); /* between taking and ending */
+        if (result == MP_ETIMEDOUT) HOLDS(mp_semaphore_release(stage->semaphore) == 0);
+    }
+    if (result == MP_ETIMEDOUT) result = mp_process_join(board->waiter, &code, LIMIT);
+    HOLDS(result == 0 && code == 0);
+    HOLDS(mp_process_close(board->waiter) == 0);
+    HOLDS(mp_block_destroy(stage->board) == 0);
+    HOLDS(mp_semaphore_destroy(stage->semaphore) == 0);
+    return 0;
+}
+
+/* And a third one, who adds a unit when another one comes for it. */
+static int add_when_awaited(void *args)
+{
+    const struct stage *stage = args;
+    const struct board *board = mp_block_data(stage->board);
+    while (!atomic_load(&board->over) && !atomic_load(&board->held)) mp_os_sleep(100000);
+    return mp_semaphore_release(stage->semaphore);
+}
+
+static int two_await_prepare(struct stage *stage)
+{
+    int result = awaited_prepare(stage);
+    struct board *board = result == 0 ? mp_block_data(stage->board) : NULL;
+    return result < 0 ? result
+                      : mp_process_start(&board->other, add_when_awaited, stage, sizeof *stage,
+                                         &(mp_process_options){.method = MP_FORK});
+}
+
+static int acquire_among_two(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
+    atomic_store(&board->held, 1);                            /* the third one adds while this one looks, or sleeps */
+    int result = mp_semaphore_acquire(stage->semaphore, 200); /* the other one may get it */
+    return result == MP_ETIMEDOUT ? 0 : result;
+}
+
+static int two_await_check(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
+    int code = 0;
+    atomic_store(&board->over, 1);
+    HOLDS(mp_process_join(board->other, &code, LIMIT) == 0 && code == 0);
+    HOLDS(mp_process_close(board->other) == 0);
+    return awaited_check(stage);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
@@ -574,6 +697,20 @@ const struct operation operations[] = {
      .check = strangers_check},
     {.name = "rlock, three deep", .prepare = rlock_prepare, .operate = rlock_use, .check = rlock_check, .paired = true},
     {.name = "MP_WITH_LOCK", .prepare = array_prepare, .operate = lock_with, .check = array_check, .paired = true},
+    {.name = "semaphore, taken and given",
+     .prepare = semaphore_prepare,
+     .operate = semaphore_take_and_give,
+     .check = semaphore_check,
+     .paired = true},
+    {.name = "semaphore release", .prepare = awaited_prepare, .operate = semaphore_release, .check = awaited_check},
+    {.name = "semaphore acquire, awaited",
+     .prepare = two_await_prepare,
+     .operate = acquire_among_two,
+     .check = two_await_check},
+    {.name = "semaphore, created",
+     .operate = semaphore_create_and_destroy,
+     .check = semaphore_create_check,
+     .creates = 1},
     {.name = "lock, created", .operate = lock_use, .check = lock_use_check, .creates = 1, .paired = true},
     {.name = "rlock, created",
      .operate = rlock_create_and_destroy,

@@ -21,6 +21,7 @@
 struct stage {
     mp_lock lock;
     mp_rlock rlock;
+    mp_semaphore semaphore;
     mp_array array;
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */

@@ -63,16 +63,17 @@ int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
     return errno == EAGAIN || errno == EINTR ? 0 : errno;
 }
 
-void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
+uint32_t mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
 {
     int most = count < INT_MAX ? (int)count : INT_MAX;
     int saved = errno;
 #ifdef SYS_futex
-    syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
 #else
-    syscall(SYS_futex_time64, word, FUTEX_WAKE, most, NULL, NULL, 0);
+    long woken = syscall(SYS_futex_time64, word, FUTEX_WAKE, most, NULL, NULL, 0);
 #endif
     errno = saved;
+    return woken > 0 ? (uint32_t)woken : 0;
 }
 
 #else
@@ -88,9 +89,10 @@ int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
     return mp_os_enotsup;
 }
 
-void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
+uint32_t mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
 {
     (void)word, (void)count;
+    return 0;
 }
 
 #endif

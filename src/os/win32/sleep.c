@@ -34,9 +34,10 @@ int mp_os_word_wait(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
     return mp_os_enotsup;
 }
 
-void mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
+uint32_t mp_os_word_wake(_Atomic uint32_t *word, uint32_t count)
 {
     (void)word, (void)count;
+    return 0;
 }
 
 #define NAME_SIZE 48

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * countword.c - taking from a count that is 0, and adding to one.
+ */
+#include "base/countword.h"
+#include "base/deadline.h"
+#include "base/janitor.h"
+#include "base/park.h"
+#include "base/recover.h"
+
+#include <mp/error.h>
+
+/* Who sleeps looks again after so long, ns; the janitor sees deaths sooner, where there is one and words can be slept on. */
+#define SLICE         INT64_C(80000000)
+#define SLICE_WATCHED INT64_C(5000000000)
+
+static bool same_generation(uint64_t state, uint64_t generation)
+{
+    return (state ^ generation) >> 32 == 0;
+}
+
+/* Until there is a unit, or no sense in looking; a little while. */
+static void spin_for_unit(_Atomic uint64_t *state, uint64_t generation)
+{
+    struct mp__spin spin = mp__spin_begin();
+    uint64_t seen = generation;
+    bool paid = false;
+    while (!paid && same_generation(seen, generation) && mp__spin_again(&spin)) {
+        seen = atomic_load_explicit(state, memory_order_relaxed);
+        paid = seen & MP__COUNT_MOST;
+    }
+    mp__spin_end(&spin, paid);
+}
+
+static void sleep_for_unit(_Atomic uint64_t *state, uint64_t seen, int64_t deadline)
+{
+    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
+    int64_t until = mp__deadline_slice(deadline, watched ? SLICE_WATCHED : SLICE);
+    if (!mp__park_sleep_beside(NULL, mp__word_of(state), (uint32_t)seen, until))
+        (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, until);
+    mp__recover_look();
+    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
+}
+
+int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadline)
+{
+    uint64_t slept = 0; /* MP__COUNT_WAITERS once this thread has */
+    for (bool spin = !mp__deadline_passed(deadline);;) {
+        uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
+        if (!same_generation(seen, generation)) {
+            /* The wake that ended the sleep may have been meant for a sleeper of the object that lives here now. */
+            if (slept) (void)mp__park_wake(state, 1);
+            return MP_EBADHANDLE;
+        }
+        if (seen & MP__COUNT_MOST) {
+            if (atomic_compare_exchange_strong_explicit(state, &seen, (seen - 1) | slept, memory_order_acquire, /* N2 */
+                                                        memory_order_relaxed))
+                return 0;
+            continue;
+        }
+        if (spin) {
+            spin_for_unit(state, generation);
+            spin = false;
+            continue;
+        }
+        if (!slept && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
+        if (!(seen & MP__COUNT_WAITERS)) {
+            if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__COUNT_WAITERS, memory_order_relaxed,
+                                                         memory_order_relaxed))
+                continue;
+            seen |= MP__COUNT_WAITERS;
+        }
+        if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT; /* N1 */
+        sleep_for_unit(state, seen, deadline);
+        slept = MP__COUNT_WAITERS;
+        spin = !mp__deadline_passed(deadline);
+    }
+}
+
+int mp__count_add(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
+{
+    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    do {
+        if (!same_generation(seen, generation)) return MP_EBADHANDLE;
+        if ((seen & MP__COUNT_MOST) >= most) return MP_EOVERFLOW;
+    } while (!atomic_compare_exchange_weak_explicit(state, &seen, seen + 1, memory_order_release, /* N2 */
+                                                    memory_order_relaxed));
+    if (!(seen & MP__COUNT_WAITERS) || mp__park_wake(state, 1)) return 0;
+    seen++;
+    (void)atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__COUNT_WAITERS, /* N1 */
+                                                  memory_order_relaxed, memory_order_relaxed);
+    return 0;
+}
+
+void mp__count_after_death(_Atomic uint64_t *state)
+{
+    if (atomic_load_explicit(state, memory_order_relaxed) & MP__COUNT_MOST) (void)mp__park_wake(state, UINT32_MAX);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * semaphore.c - Semaphore: a count, and nothing else.
+ */
+#include "base/control.h"
+#include "base/countword.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/family.h"
+#include "base/thread.h"
+
+#include <mp/sync.h>
+
+_Static_assert(MP_SEMAPHORE_MAX == MP__COUNT_MOST, "as many as the word can count");
+
+static uint64_t generation(uint64_t id)
+{
+    return id & ~UINT64_C(0xffffffff);
+}
+
+struct plan {
+    uint32_t value, most;
+};
+
+static void fill(struct mp__control *control, const void *with)
+{
+    const struct plan *plan = with;
+    control->as.semaphore.most = plan->most;
+    atomic_store_explicit(&control->state, atomic_load_explicit(&control->state, memory_order_relaxed) | plan->value,
+                          memory_order_relaxed);
+}
+
+int mp_semaphore_create(mp_semaphore *semaphore, uint32_t value, const mp_semaphore_options *options)
+{
+    if (!semaphore) return mp__fail(MP_EINVAL, "mp_semaphore_create: semaphore is NULL");
+    if (value > MP_SEMAPHORE_MAX)
+        return mp__fail(MP_EINVAL, "mp_semaphore_create: value is %u, and may be %u at most", value, MP_SEMAPHORE_MAX);
+    const struct plan plan = {.value = value, .most = options && options->bounded ? value : MP_SEMAPHORE_MAX};
+    uint64_t id;
+    int result = mp__control_create(MP__SEMAPHORE, options ? options->name : NULL, fill, &plan, &id);
+    if (result == 0) semaphore->id = id;
+    return result;
+}
+
+static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
+{
+    struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    if (!control) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    result = mp__count_take(&control->state, generation(semaphore.id), mp__deadline(timeout_ms));
+    if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
+    if (result == MP_ETIMEDOUT)
+        return mp__fail(result, "mp_semaphore_acquire: semaphore \"%s\" has no unit left", control->name);
+    return result;
+}
+
+int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms)
+{
+    struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
+    if (control && mp__count_try(&control->state, generation(semaphore.id))) return 0;
+    return acquire_slowly(semaphore, timeout_ms);
+}
+
+int mp_semaphore_release(mp_semaphore semaphore)
+{
+    struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
+    if (!control) control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    if (!control) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
+    uint32_t most = control->as.semaphore.most;
+    int result = mp__count_add(&control->state, generation(semaphore.id), most);
+    if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
+    if (result == MP_EOVERFLOW)
+        return mp__fail(result, "mp_semaphore_release: semaphore \"%s\" has all its %u units", control->name, most);
+    return result;
+}
+
+int mp_semaphore_get_value(mp_semaphore semaphore)
+{
+    struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    uint64_t state = control ? atomic_load_explicit(&control->state, memory_order_relaxed) : 0;
+    if (mp__generation_of(state) != mp__generation_of(semaphore.id) || !control)
+        return mp__fail_handle("mp_semaphore_get_value", semaphore.id, "semaphore");
+    return (int)(state & MP__COUNT_MOST);
+}
+
+int mp_semaphore_destroy(mp_semaphore semaphore)
+{
+    /* Who has no record has nowhere to write down whom it is about to wake. */
+    if (mp__control_of(semaphore.id, MP__SEMAPHORE)) (void)mp__thread_join();
+    if (mp__control_destroy(semaphore.id, MP__SEMAPHORE, NULL) < 0)
+        return mp__fail_handle("mp_semaphore_destroy", semaphore.id, "semaphore");
+    return 0;
+}
