@@ -23,7 +23,7 @@ struct job {
 static struct job job_create(void)
 {
     struct job job = {.depth = 3};
-    for (int i = 0; i < LOCKS; i++) ok(mp_lock_create(&job.locks[i], &(mp_lock_options){"of the dead"}));
+    for (int i = 0; i < LOCKS; i++) ok(mp_lock_create(&job.locks[i], &(mp_lock_options){.name = "of the dead"}));
     ok(mp_rlock_create(&job.rlock, NULL));
     ok(mp_array_create(&job.array, sizeof(int), 4, NULL));
     job.ready = gate_create();

@@ -70,7 +70,7 @@ static void test_detail(void **state)
 {
     (void)state;
     mp_lock lock;
-    assert_ok(mp_lock_create(&lock, &(mp_lock_options){"printer"}));
+    assert_ok(mp_lock_create(&lock, &(mp_lock_options){.name = "printer"}));
     assert_fails(mp_lock_release(lock), MP_EOVERFLOW);
     char kept[1000];
     (void)snprintf(kept, sizeof kept, "%s", mp_error_detail());
@@ -94,7 +94,7 @@ static void test_detail_long(void **state)
     memset(name, '%', sizeof name);
     name[sizeof name - 1] = 0;
     mp_lock lock;
-    assert_ok(mp_lock_create(&lock, &(mp_lock_options){name}));
+    assert_ok(mp_lock_create(&lock, &(mp_lock_options){.name = name}));
     assert_fails(mp_lock_release(lock), MP_EOVERFLOW);
     assert_true(strlen(mp_error_detail()) < 1000);
     assert_non_null(strstr(mp_error_detail(), "%%%%"));

@@ -23,7 +23,7 @@ struct shared {
 static struct job job_create(struct shared **shared, uint32_t rounds)
 {
     struct job job = {.rounds = rounds};
-    assert_ok(mp_lock_create(&job.lock, &(mp_lock_options){"the lock"}));
+    assert_ok(mp_lock_create(&job.lock, &(mp_lock_options){.name = "the lock"}));
     assert_ok(mp_lock_create(&job.gate, NULL));
     assert_ok(mp_block_create(&job.shared, sizeof **shared));
     *shared = mp_block_data(job.shared);
@@ -64,7 +64,7 @@ static void test_arguments(void **state)
     char longest[200];
     memset(longest, 'n', sizeof longest);
     longest[sizeof longest - 1] = 0;
-    assert_ok(mp_lock_create(&lock, &(mp_lock_options){longest})); /* the first 31 count */
+    assert_ok(mp_lock_create(&lock, &(mp_lock_options){.name = longest})); /* the first 31 count */
     assert_fails(mp_lock_release(lock), MP_EOVERFLOW);
     assert_non_null(strstr(mp_error_detail(), "\"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\""));
     assert_ok(mp_lock_destroy(lock));

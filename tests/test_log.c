@@ -138,7 +138,7 @@ static int fails_often(void *args)
     const char *name = args;
     for (int i = 0; i < 200; i++) {
         mp_lock lock;
-        REQUIRE(mp_lock_create(&lock, &(mp_lock_options){name}) == 0);
+        REQUIRE(mp_lock_create(&lock, &(mp_lock_options){.name = name}) == 0);
         REQUIRE(mp_lock_release(lock) == MP_EOVERFLOW);
         REQUIRE(mp_lock_destroy(lock) == 0);
     }

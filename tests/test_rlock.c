@@ -21,7 +21,7 @@ struct shared {
 static struct job job_create(struct shared **shared, uint32_t rounds)
 {
     struct job job = {.rounds = rounds};
-    assert_ok(mp_rlock_create(&job.rlock, &(mp_lock_options){"the rlock"}));
+    assert_ok(mp_rlock_create(&job.rlock, &(mp_lock_options){.name = "the rlock"}));
     assert_ok(mp_lock_create(&job.gate, NULL));
     assert_ok(mp_block_create(&job.shared, sizeof **shared));
     *shared = mp_block_data(job.shared);

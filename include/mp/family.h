@@ -46,8 +46,11 @@ typedef struct mp_stats {
     uint32_t records;        /**< of processes that have ended and are not closed */
     uint32_t threads;        /**< that have used libmp and still run */
     uint32_t locks;
-    uint32_t rlocks; /**< those of values and arrays included */
+    uint32_t rlocks; /**< those of values, arrays and conditions included */
     uint32_t semaphores;
+    uint32_t conditions;
+    uint32_t events;
+    uint32_t barriers;
     uint32_t values;
     uint32_t arrays;
     uint32_t shared_blocks; /**< made by mp_block_create */

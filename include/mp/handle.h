@@ -33,6 +33,15 @@ typedef struct mp_rlock {
 typedef struct mp_semaphore {
     uint64_t id;
 } mp_semaphore;
+typedef struct mp_condition {
+    uint64_t id;
+} mp_condition;
+typedef struct mp_event {
+    uint64_t id;
+} mp_event;
+typedef struct mp_barrier {
+    uint64_t id;
+} mp_barrier;
 typedef struct mp_value {
     uint64_t id;
 } mp_value;

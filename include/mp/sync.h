@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mp/sync.h - Lock, RLock and Semaphore, and the block that holds one.
+ * mp/sync.h - Lock, RLock, Semaphore, Condition, Event and Barrier, and the block that holds one.
  *
  *     static int print(void *args)
  *     {
@@ -23,7 +23,9 @@ MP_BEGIN
 
 /** Of a lock or an rlock. */
 typedef struct mp_lock_options {
-    const char *name; /**< for people; copied, the first 31 bytes count */
+    const char *name;     /**< for people; copied, the first 31 bytes count */
+    bool detect_deadlock; /**< a wait that would close a circle of waiters fails; on whatever this says where libmp was
+                           * built for debugging (without NDEBUG) */
 } mp_lock_options;
 
 /**
@@ -51,6 +53,9 @@ MP_NODISCARD MP_API int mp_lock_create(mp_lock *lock, const mp_lock_options *opt
  *   MP_OWNERDEAD   held, too (it is positive), but the last owner died or ended holding it, the process or just the
  *                  thread: what the lock protects may be half changed. It is told once;
  *   MP_ETIMEDOUT   somebody has it;
+ *   MP_EDEADLK     its holder waits for a lock, or an rlock, whose holder waits for one, and so on, that the caller holds:
+ *                  mp_error_detail() names them all. Only with detect_deadlock, and if timeout_ms is more than 0. A lock
+ *                  counts as its last taker's: one that others are to release, a signal, is better a semaphore;
  *   MP_EBADHANDLE  no lock, also when it is destroyed while this call waits.
  *
  * \threadsafety  any thread. Not for signal handlers.
@@ -143,20 +148,22 @@ MP_API int mp_rlock_locked(mp_rlock rlock);
 /**
  * Destroy a recursive lock, held or not. Those who wait for it get MP_EBADHANDLE.
  *
- * \returns 0, or MP_EBUSY: it belongs to a value or an array.
+ * \returns 0, or MP_EBUSY: it belongs to a value, an array or a condition.
  *
  * \threadsafety  any thread, once.
  * \processes     any process of the family.
  */
 MP_API int mp_rlock_destroy(mp_rlock rlock);
 
-/** The most units that a semaphore can have. */
-#define MP_SEMAPHORE_MAX INT32_MAX
+/** The most units that a semaphore can have, and that one with owners can. */
+#define MP_SEMAPHORE_MAX       INT32_MAX
+#define MP_SEMAPHORE_OWNED_MAX 4096
 
 /** Of a semaphore. */
 typedef struct mp_semaphore_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
     bool bounded;     /**< never more units than it was created with: BoundedSemaphore */
+    bool owned;       /**< a unit is the process's that took it, and comes back when that has ended; implies bounded */
 } mp_semaphore_options;
 
 /**
@@ -167,12 +174,14 @@ typedef struct mp_semaphore_options {
  *     ...
  *     MP_WITH_LOCK(workers) fetch(url); // four at a time, whoever they are
  *
- * Nobody owns a unit: a process that dies between acquire and release takes it with it, as in Python.
+ * Without `owned` nobody owns a unit: a process that dies between acquire and release takes it with it, as in Python. With
+ * it the units of a process that has died, or has ended without giving them back, are there again.
  *
  * \param semaphore  receives the handle.
  * \param value      units at first; 0 is one that waits for the first release.
- * \param options    NULL: no name, not bounded.
- * \returns 0, or MP_EINVAL (semaphore is NULL, or value above MP_SEMAPHORE_MAX), MP_ENOMEM, MP_ELIMIT.
+ * \param options    NULL: no name, not bounded, not owned.
+ * \returns 0, or MP_EINVAL (semaphore is NULL, or value above MP_SEMAPHORE_MAX; owned: not within 1 and
+ *   MP_SEMAPHORE_OWNED_MAX), MP_ENOMEM, MP_ELIMIT.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -197,12 +206,14 @@ MP_NODISCARD MP_API int mp_semaphore_create(mp_semaphore *semaphore, uint32_t va
 MP_NODISCARD MP_API int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms);
 
 /**
- * Give a unit back, or add one: whoever does it need not have taken it. One of those who wait gets it.
+ * Give a unit back, or add one: whoever does it need not have taken it, unless units are owned. One of those who wait gets
+ * it.
  *
- * Async-signal-safe, for a semaphore that this process has used before: a handler may tell the program's threads, and
- * other processes, that something has happened. errno stays what it was.
+ * Async-signal-safe, unless units are owned, for a semaphore that this process has used before: a handler may tell the
+ * program's threads, and other processes, that something has happened. errno stays what it was.
  *
- * \returns 0, or MP_EOVERFLOW: bounded, and has all its units; or MP_SEMAPHORE_MAX of them.
+ * \returns 0, or MP_EOVERFLOW: bounded, and has all its units; or MP_SEMAPHORE_MAX of them; or MP_ENOTOWNER: owned, and this
+ *   process has none.
  *
  * \threadsafety  any thread, and signal handlers.
  * \processes     any process of the family.
@@ -231,9 +242,297 @@ MP_API int mp_semaphore_get_value(mp_semaphore semaphore);
  */
 MP_API int mp_semaphore_destroy(mp_semaphore semaphore);
 
+/** Of a condition. Without a lock and an rlock it has an rlock of its own, which goes with it. */
+typedef struct mp_condition_options {
+    const char *name; /**< for people; copied, the first 31 bytes count */
+    mp_lock lock;     /**< what protects what is waited for; several conditions may have the same. One of the two at most */
+    mp_rlock rlock;
+} mp_condition_options;
+
 /**
- * MP_WITH_LOCK(object) { ... }: run the block holding a lock, an rlock, a unit of a semaphore, or the lock of a value or
- * array.
+ * Create a condition: threads that hold its lock wait until another one, which holds it then, tells them that something has
+ * changed.
+ *
+ *     MP_WITH_LOCK(not_empty) {                                        // the taker
+ *         while (ring->head == ring->tail) MP_CHECK(mp_condition_wait(not_empty, MP_FOREVER));
+ *         item = ring->items[ring->tail++ % ROOM];
+ *     }
+ *     MP_WITH_LOCK(not_empty) {                                        // the giver
+ *         ring->items[ring->head++ % ROOM] = item;
+ *         mp_condition_notify(not_empty, 1);
+ *     }
+ *
+ * \param condition  receives the handle.
+ * \param options    NULL: no name, an rlock of its own.
+ * \returns 0, or MP_EINVAL (condition is NULL; both a lock and an rlock), MP_EBADHANDLE (of those), MP_ENOMEM, MP_ELIMIT.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Condition(lock)
+ */
+MP_NODISCARD MP_API int mp_condition_create(mp_condition *condition, const mp_condition_options *options);
+
+/**
+ * Take and give back the condition's lock, whichever it is: as mp_lock_acquire, mp_rlock_acquire and their releases, and with
+ * their results.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Condition.acquire(), Condition.release()
+ */
+MP_NODISCARD MP_API int mp_condition_acquire(mp_condition condition, int64_t timeout_ms);
+MP_API int mp_condition_release(mp_condition condition);
+
+/**
+ * Give the lock back, however often it was taken, wait to be notified, and take it again as often. Both in one: who notifies
+ * after that is not missed. A signal handler that runs meanwhile does not end the wait, and nothing else does: a wait that
+ * returns 0 was notified. Look at what is waited for all the same: somebody may have been quicker.
+ *
+ * A notified thread that dies before it has the lock again passes the notification on to the next one that waits.
+ *
+ * \param condition   the condition, whose lock the caller holds.
+ * \param timeout_ms  milliseconds; 0 or less lets others have the lock, and no more; MP_FOREVER waits for ever. To take the
+ *   lock again may take longer.
+ * \returns 0, or
+ *   MP_OWNERDEAD   as 0, or the time may be over, but the lock's last owner died holding it: look at what it protects, it
+ *                  may be half changed. It is told once;
+ *   MP_ETIMEDOUT   nobody has notified in time. The lock is held again;
+ *   MP_ENOTOWNER   the caller does not hold the lock, and has not waited;
+ *   MP_EBADHANDLE  no condition, or it, or its lock, was destroyed while this call waits: the lock is not held.
+ *
+ * \threadsafety  the thread that holds the lock. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Condition.wait(timeout)
+ */
+MP_NODISCARD MP_API int mp_condition_wait(mp_condition condition, int64_t timeout_ms);
+
+/**
+ * Wait until something is true: mp_condition_wait again and again until predicate says so, with one time-out for all of it.
+ *
+ * \param condition   the condition, whose lock the caller holds.
+ * \param predicate   called by this thread, with the lock held, first at once; true ends the wait.
+ * \param context     its argument.
+ * \param timeout_ms  milliseconds; 0 or less looks once, MP_FOREVER waits for ever.
+ * \returns as mp_condition_wait, 0 meaning that it is true; MP_OWNERDEAD: it is true, and an owner has died at some time in
+ *   between; MP_ETIMEDOUT: it is not true; MP_EINVAL: predicate is NULL.
+ *
+ * \threadsafety  the thread that holds the lock. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Condition.wait_for(predicate, timeout)
+ */
+MP_NODISCARD MP_API int mp_condition_wait_for(mp_condition condition, bool (*predicate)(void *context), void *context,
+                                              int64_t timeout_ms);
+
+/**
+ * Let threads that wait go on, those first that came first. They get the lock, one after the other, when the caller gives it
+ * back. Who has died does not count.
+ *
+ * \param condition  the condition, whose lock the caller holds.
+ * \param count      how many at most; 0: nobody.
+ * \returns 0, or MP_ENOTOWNER (the caller does not hold the lock), MP_EINVAL (count is above INT32_MAX: a negative number).
+ *
+ * \threadsafety  the thread that holds the lock. Not for signal handlers: see mp_event_set.
+ * \processes     any process of the family.
+ * \python        Condition.notify(n), Condition.notify_all()
+ */
+MP_API int mp_condition_notify(mp_condition condition, uint32_t count);
+/** All that wait. */
+MP_API int mp_condition_notify_all(mp_condition condition);
+
+/**
+ * Destroy a condition, and its own rlock. Those who wait get MP_EBADHANDLE. A lock that it was given stays.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread, once.
+ * \processes     any process of the family.
+ */
+MP_API int mp_condition_destroy(mp_condition condition);
+
+/** Of an event. */
+typedef struct mp_event_options {
+    const char *name; /**< for people; copied, the first 31 bytes count */
+    bool set;         /**< from the beginning */
+} mp_event_options;
+
+/**
+ * Create an event: something that has happened, or not yet.
+ *
+ * \param event    receives the handle.
+ * \param options  NULL: no name, not set.
+ * \returns 0, or MP_EINVAL (event is NULL), MP_ENOMEM, MP_ELIMIT.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Event()
+ */
+MP_NODISCARD MP_API int mp_event_create(mp_event *event, const mp_event_options *options);
+
+/**
+ * Wait until an event is set. A signal handler that runs meanwhile does not end the wait, unless it sets the event.
+ *
+ * \param event       the event.
+ * \param timeout_ms  milliseconds; 0 or less looks once, MP_FOREVER waits for ever.
+ * \returns 0: it is set, or was while this call waited, even if it was cleared at once; MP_ETIMEDOUT; MP_EBADHANDLE: no
+ *   event, also when it is destroyed while this call waits.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Event.wait(timeout), which is True for 0
+ */
+MP_NODISCARD MP_API int mp_event_wait(mp_event event, int64_t timeout_ms);
+
+/**
+ * Set an event: all who wait for it go on, and who comes later does not wait.
+ *
+ * Async-signal-safe, for an event that this process has used before. errno stays what it was.
+ *
+ * \returns 0, also if it was set already.
+ *
+ * \threadsafety  any thread, and signal handlers.
+ * \processes     any process of the family.
+ * \python        Event.set()
+ */
+MP_API int mp_event_set(mp_event event);
+
+/**
+ * Take it back: from now on there is something to wait for.
+ *
+ * \returns 0, also if it was not set.
+ *
+ * \threadsafety  any thread, and signal handlers, as mp_event_set.
+ * \processes     any process of the family.
+ * \python        Event.clear()
+ */
+MP_API int mp_event_clear(mp_event event);
+
+/**
+ * Whether an event is set, at the moment of the call.
+ *
+ * \returns 1, 0, or an error.
+ *
+ * \threadsafety  any thread, and signal handlers, as mp_event_set.
+ * \processes     any process of the family.
+ * \python        Event.is_set()
+ */
+MP_API int mp_event_is_set(mp_event event);
+
+/**
+ * Destroy an event. Those who wait for it get MP_EBADHANDLE.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread, once.
+ * \processes     any process of the family.
+ */
+MP_API int mp_event_destroy(mp_event event);
+
+/** The most parties that a barrier can have. */
+#define MP_BARRIER_MAX INT32_MAX
+
+/** Of a barrier. */
+typedef struct mp_barrier_options {
+    const char *name;               /**< for people; copied, the first 31 bytes count */
+    int (*action)(void *context);   /**< run by one of the parties, in its process, before any of them goes on; what it returns
+                                     * but 0 breaks the barrier. Like a target: a function of the program or a library */
+    const void *context;            /**< its argument: */
+    size_t context_size;            /**< so many bytes at context, copied, and a copy is what action gets: they may contain
+                                     * handles. 0: it gets that address itself, which means something in the process that
+                                     * created the barrier, and in those that it has forked, only */
+    const mp_process *members;      /**< known: the barrier breaks when one of them ends, whether it has arrived or not */
+    size_t member_count;
+} mp_barrier_options;
+
+/**
+ * Create a barrier: so many parties, threads of whatever processes, go on when all of them have arrived. Then it begins
+ * anew.
+ *
+ * A barrier that cannot be complete any more is broken: whoever waits is told so, and so is who comes later, until it is
+ * reset. It breaks when a wait times out, when action fails, by mp_barrier_abort; and when a party dies that waits or runs
+ * action, or a member ends.
+ *
+ * \param barrier  receives the handle.
+ * \param parties  how many, at least 1.
+ * \param options  NULL: no name, no action, no members.
+ * \returns 0, or MP_EINVAL (barrier is NULL; parties is 0 or above MP_BARRIER_MAX; more members than parties; a size without a
+ *   context), MP_EBADHANDLE (of a member), MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP (of action, as for the target of
+ *   mp_process_start), MP_ENOMEM, MP_ELIMIT.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Barrier(parties, action)
+ */
+MP_NODISCARD MP_API int mp_barrier_create(mp_barrier *barrier, uint32_t parties, const mp_barrier_options *options);
+
+/**
+ * Arrive, and wait until all have. A signal handler that runs meanwhile does not end the wait.
+ *
+ * \param barrier     the barrier.
+ * \param timeout_ms  milliseconds; 0 or less does not wait for anybody, MP_FOREVER waits for ever.
+ * \returns 0 .. parties - 1, a different one for each party of a round, or
+ *   MP_ETIMEDOUT   not all have come in time: the barrier is broken;
+ *   MP_EBROKEN     it is broken, or was broken or reset while this call waited; or action did not return 0, of which
+ *                  mp_error_detail() tells who ran it;
+ *   MP_EPEERDEAD   it is broken because of a party, or a member, that has died or ended;
+ *   MP_EDEADLK     called by action;
+ *   MP_ENOTARGET, MP_ESTALE  action is not to be found in this process: the barrier is broken;
+ *   MP_EBADHANDLE  no barrier, also when it is destroyed while this call waits.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.wait(timeout); BrokenBarrierError is any of the first three errors
+ */
+MP_NODISCARD MP_API int mp_barrier_wait(mp_barrier barrier, int64_t timeout_ms);
+
+/**
+ * Break a barrier. Those who wait get MP_EBROKEN, and so do those who come later.
+ *
+ * \returns 0, also if it was broken.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.abort()
+ */
+MP_API int mp_barrier_abort(mp_barrier barrier);
+
+/**
+ * Begin anew, with nobody there. Those who wait get MP_EBROKEN, those who come later a barrier that is not broken. Members
+ * that have ended are none any more.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.reset()
+ */
+MP_API int mp_barrier_reset(mp_barrier barrier);
+
+/**
+ * How many parties it has; how many of them are waiting; whether it is broken (1 or 0), at the moment of the call.
+ *
+ * \returns that, or an error.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.parties, Barrier.n_waiting, Barrier.broken
+ */
+MP_API int mp_barrier_parties(mp_barrier barrier);
+MP_API int mp_barrier_n_waiting(mp_barrier barrier);
+MP_API int mp_barrier_broken(mp_barrier barrier);
+
+/**
+ * Destroy a barrier. Those who wait get MP_EBADHANDLE.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread, once.
+ * \processes     any process of the family.
+ */
+MP_API int mp_barrier_destroy(mp_barrier barrier);
+
+/**
+ * MP_WITH_LOCK(object) { ... }: run the block holding a lock, an rlock, a unit of a semaphore, or the lock of a condition, a
+ * value or an array.
  *
  * Leaving the block by its end, break or continue releases; so do return and goto, with GCC, Clang and in C++ (and
  * exceptions, there). break and continue act on the block itself, not on a loop around it.

@@ -9,6 +9,7 @@
 #include "base/park.h"
 #include "base/repair.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 #include <inttypes.h>
 #include <mp/handle.h>
@@ -16,8 +17,13 @@
 
 const char *mp__type_name(enum mp__type type)
 {
-    static const char *const names[MP__TYPE_COUNT] = {NULL,    "process", "lock",  "rlock", "semaphore",
-                                                      "value", "array",   "block", NULL};
+    static const char *const names[MP__TYPE_COUNT] = {
+        [MP__PROCESS] = "process",     [MP__LOCK] = "lock",
+        [MP__RLOCK] = "rlock",         [MP__SEMAPHORE] = "semaphore",
+        [MP__OWNED_SEMAPHORE] = "semaphore", [MP__CONDITION] = "condition",
+        [MP__EVENT] = "event",         [MP__BARRIER] = "barrier",
+        [MP__VALUE] = "value",         [MP__ARRAY] = "array",
+        [MP__BLOCK] = "block"};
     return names[type];
 }
 
@@ -160,9 +166,11 @@ static bool retire(struct mp__control *control, uint64_t id, enum mp__type type,
 }
 
 /* Of a semaphore the state does not always say that somebody sleeps: N1. */
-static void wake_all(struct mp__control *control, enum mp__type type, uint64_t state)
+static void wake_all(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t state)
 {
     if (state & MP__LOCK_WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
+    if (type == MP__CONDITION || type == MP__BARRIER || type == MP__OWNED_SEMAPHORE)
+        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
 int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,
@@ -177,7 +185,7 @@ int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control
     bool mine = retire(control, id, type, &state);
     if (mine && last) memcpy(last, control, sizeof *last);
     mp__arena_unlock();
-    if (mine) wake_all(control, type, state);
+    if (mine) wake_all(control, id, type, state);
     mp__thread_done();
     return mine ? 0 : MP_EBADHANDLE;
 }
@@ -191,7 +199,7 @@ void mp__control_retire(uint64_t id, enum mp__type type)
 {
     struct mp__control *control = mp__control_of(id, type);
     uint64_t state;
-    if (control && retire(control, id, type, &state)) wake_all(control, type, state);
+    if (control && retire(control, id, type, &state)) wake_all(control, id, type, state);
 }
 
 void mp__control_repair(void)

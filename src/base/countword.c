@@ -10,10 +10,6 @@
 
 #include <mp/error.h>
 
-/* Who sleeps looks again after so long, ns; the janitor sees deaths sooner, where there is one and words can be slept on. */
-#define SLICE         INT64_C(80000000)
-#define SLICE_WATCHED INT64_C(5000000000)
-
 static bool same_generation(uint64_t state, uint64_t generation)
 {
     return (state ^ generation) >> 32 == 0;
@@ -35,7 +31,7 @@ static void spin_for_unit(_Atomic uint64_t *state, uint64_t generation)
 static void sleep_for_unit(_Atomic uint64_t *state, uint64_t seen, int64_t deadline)
 {
     bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
-    int64_t until = mp__deadline_slice(deadline, watched ? SLICE_WATCHED : SLICE);
+    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
     if (!mp__park_sleep_beside(NULL, mp__word_of(state), (uint32_t)seen, until))
         (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, until);
     mp__recover_look();

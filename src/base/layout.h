@@ -52,6 +52,10 @@ enum mp__type {
     MP__LOCK,
     MP__RLOCK,
     MP__SEMAPHORE,
+    MP__OWNED_SEMAPHORE,
+    MP__CONDITION,
+    MP__EVENT,
+    MP__BARRIER,
     MP__VALUE,
     MP__ARRAY,
     MP__BLOCK,
@@ -83,9 +87,11 @@ struct mp__control {
     union {
         struct {
             _Atomic uint32_t depth;             /* rlock: times taken; the owner's own */
-            uint32_t part;                      /* belongs to a value or an array: not to be destroyed alone */
+            uint32_t part;                      /* belongs to something else: not to be destroyed alone */
             alignas(8) _Atomic uint64_t holder; /* rlock: `stamp` of the thread that has it */
             alignas(8) uint64_t maker;          /* of a part: the process that creates what it belongs to; then 0 */
+            uint32_t detects;                   /* a wait that would close a circle fails */
+            _Atomic uint32_t conditions;        /* it is the lock of some, or was */
         } lock;
         struct {
             alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */
@@ -100,6 +106,27 @@ struct mp__control {
         struct {
             uint32_t most; /* units there may be */
         } semaphore;
+        struct { /* semaphore.c; the word is a lock's, and all of it is looked at and changed under that */
+            alignas(8) uint64_t units; /* offset of an array: the process that has it, or 0 */
+            uint32_t count;
+            alignas(8) _Atomic uint64_t ticket; /* of who came to wait last */
+        } owned;
+        struct { /* condition.c; changes under its lock */
+            alignas(8) uint64_t lock; /* handle of a lock or an rlock */
+            uint32_t own_lock;        /* goes with it */
+            _Atomic uint32_t waiting; /* not told yet; what the dead leave makes it too high, nothing too low */
+            alignas(8) _Atomic uint64_t ticket;
+        } condition;
+        struct { /* barrier.c; the word is a lock's, and all but `lost` and `ended` changes under that */
+            uint32_t parties;
+            _Atomic uint32_t arrived, status;   /* in this round */
+            _Atomic uint32_t actor;             /* number of the thread that runs the action, or 0 */
+            alignas(8) _Atomic uint64_t round;  /* from 1 */
+            alignas(8) _Atomic uint64_t lost;   /* the last round in which somebody died */
+            _Atomic uint32_t ended;             /* a member has */
+            uint32_t members;                   /* how many */
+            alignas(8) uint64_t extras;         /* offset of the rest, or 0 */
+        } barrier;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         uint8_t room[56];
     } as;
@@ -197,7 +224,8 @@ struct mp__process {
 _Static_assert(sizeof(struct mp__process) <= 512, "process records are an array of 512 bytes each");
 #define MP__PROCESS_STRIDE 512
 
-#define MP__INTENTS 3
+#define MP__INTENTS      3
+#define MP__INTENT_WAITS UINT64_C(1) /* in one of them: for a lock */
 
 /* A thread that uses libmp. Its index + 1 is the owner in lock words. */
 struct mp__thread {
@@ -216,8 +244,13 @@ struct mp__thread {
      * should it die, all who sleep there have to look. Set before (I1) and cleared after that; the inner ones are those of
      * signal handlers. */
     alignas(8) _Atomic uint64_t intents[MP__INTENTS];
+    /* What it waits to be told: waiter.h. */
+    alignas(64) _Atomic uint64_t waits_for; /* id of an object, or 0 */
+    alignas(8) _Atomic uint64_t ticket;
+    _Atomic uint32_t told;
+    uint8_t room[108];
 };
-_Static_assert(sizeof(struct mp__thread) == 128, "thread records are an array of 128 bytes each");
+_Static_assert(sizeof(struct mp__thread) == 256, "thread records are an array of 256 bytes each");
 
 /* A page of the heap. Pages in use come in runs, and so do free ones; what concerns a run stands in its first page, and
  * its length in the last one, too: heap.c. */

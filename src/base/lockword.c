@@ -4,6 +4,7 @@
  */
 #include "base/lockword.h"
 #include "base/deadline.h"
+#include "base/deadlock.h"
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
@@ -47,7 +48,7 @@ static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
     return done;
 }
 
-static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
+static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline, const char *call)
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
     unsigned looks = 0;
@@ -81,6 +82,7 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
         /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of
          * those who sleep, and the next release has to make up for it. */
         if (flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
+        if (call && mp__deadlock_found(call, state)) return MP_EDEADLK;
         mp__park_sleep_behind((uint32_t)seen & MP__LOCK_OWNER, mp__word_of(state), (uint32_t)seen,
                               mp__deadline_slice(deadline, slice(watched)));
         flags = MP__LOCK_WAITERS;
@@ -92,11 +94,11 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
     }
 }
 
-int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline)
+int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline, const char *call)
 {
     if (mp__lockword_try(state, free_state, owner)) return 0; /* this thread had no record yet, or it is free by now */
-    mp__thread_intend(mp__word_of(state));
-    int result = wait(state, free_state, owner, deadline);
+    mp__thread_intend_to_take(mp__word_of(state));
+    int result = wait(state, free_state, owner, deadline, call);
     mp__thread_done();
     return result;
 }

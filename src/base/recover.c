@@ -11,6 +11,7 @@
 #include "base/lockword.h"
 #include "base/park.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 static void (*look_at_children)(void);
 
@@ -24,16 +25,45 @@ void mp__recover_look(void)
     if (look_at_children) look_at_children();
 }
 
-/* What it held of one object. */
-static void recover_object(struct mp__control *control, uint32_t number)
+static uint64_t id_of(const struct mp__control *control, uint32_t index)
 {
+    return atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
+}
+
+static void give_up_lock(struct mp__control *control, uint32_t number)
+{
+    if (mp__lockword_owner_died(&control->state, number)) mp__park_wake(&control->state, UINT32_MAX);
+}
+
+/* It may have been at work on what the lock word protects, or about to take a unit that it was told of. */
+static void give_up_work(struct mp__control *control, uint32_t number, uint64_t id)
+{
+    give_up_lock(control, number);
+    (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+}
+
+/* What it held of one object. */
+static void recover_object(struct mp__control *control, uint32_t index, uint32_t number)
+{
+    uint64_t id = id_of(control, index);
     switch (atomic_load_explicit(&control->type, memory_order_relaxed)) {
     case MP__LOCK:
     case MP__RLOCK:
-        if (mp__lockword_owner_died(&control->state, number)) mp__park_wake(&control->state, UINT32_MAX);
+        give_up_lock(control, number);
+        break;
+    case MP__BARRIER:
+        if (atomic_load_explicit(&control->as.barrier.actor, memory_order_relaxed) == number)
+            mp__waiters_lost(control, id, atomic_load_explicit(&control->as.barrier.round, memory_order_relaxed));
+        give_up_work(control, number, id);
+        break;
+    case MP__OWNED_SEMAPHORE:
+        give_up_work(control, number, id);
         break;
     case MP__SEMAPHORE:
         mp__count_after_death(&control->state);
+        break;
+    case MP__EVENT:
+        mp__park_wake(&control->state, UINT32_MAX); /* who set it may have died before it woke them */
         break;
     default:
         break;
@@ -45,7 +75,7 @@ static void wake_for(struct mp__thread *thread)
 {
     for (int i = 0; i < MP__INTENTS; i++) {
         uint64_t offset = atomic_load_explicit(&thread->intents[i], memory_order_acquire); /* I1 */
-        _Atomic uint32_t *word = offset ? mp__arena_word(offset) : NULL;
+        _Atomic uint32_t *word = offset ? mp__arena_word(offset & ~MP__INTENT_WAITS) : NULL;
         if (word) mp__park_wake_word(word, UINT32_MAX);
     }
 }
@@ -56,9 +86,10 @@ static void recover(uint32_t number, struct mp__thread *thread)
     bool all = true;
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
         struct mp__control *control = mp__control_indexed(index);
-        if (control) recover_object(control, number);
+        if (control) recover_object(control, index, number);
         all &= control != NULL;
     }
+    mp__waiters_after_death(thread);
     wake_for(thread);
     /* What this process has no memory to look at may have the number in it yet. */
     if (all) mp__thread_give_back(thread, number);
@@ -101,6 +132,45 @@ static void finish_data(const struct mp__control *control, uint64_t id, uint64_t
         mp__heap_set_ref_locked(control->as.data.offset, id);
 }
 
+static void finish_condition(const struct mp__control *control)
+{
+    struct mp__control *part =
+        control->as.condition.own_lock ? mp__control_of(control->as.condition.lock, MP__RLOCK) : NULL;
+    if (part) part->as.lock.maker = 0;
+}
+
+static void finish_memory(uint64_t offset, uint64_t id, uint64_t process)
+{
+    if (offset && mp__heap_ref_locked(offset) == process) mp__heap_set_ref_locked(offset, id);
+}
+
+/* Its units come back. */
+static void finish_owned(const struct mp__control *control, uint64_t id, uint64_t process)
+{
+    uint32_t count = control->as.owned.count, back = 0;
+    finish_memory(control->as.owned.units, id, process);
+    _Atomic uint64_t *units = mp__heap_at(control->as.owned.units, count * sizeof *units);
+    for (uint32_t i = 0; units && i < count; i++) {
+        uint64_t owner = process;
+        back += atomic_compare_exchange_strong_explicit(&units[i], &owner, 0, memory_order_acq_rel, memory_order_relaxed);
+    }
+    if (back) (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+}
+
+/* A member that is known will not come any more. */
+static void finish_barrier(struct mp__control *control, uint64_t id, uint64_t process)
+{
+    finish_memory(control->as.barrier.extras, id, process);
+    const uint64_t *members = control->as.barrier.members ? mp__heap_at(control->as.barrier.extras,
+                                                                        control->as.barrier.members * sizeof *members)
+                                                          : NULL;
+    for (uint32_t i = 0; members && i < control->as.barrier.members; i++) {
+        if (members[i] != process) continue;
+        atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_release);
+        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+    }
+}
+
 static void finish_objects(uint64_t process)
 {
     uint32_t top = mp__header()->controls_top;
@@ -109,7 +179,11 @@ static void finish_objects(uint64_t process)
         struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
         if (type == MP__VALUE || type == MP__ARRAY || type == MP__BLOCK) finish_data(control, id, process);
+        if (type == MP__CONDITION) finish_condition(control);
+        if (type == MP__OWNED_SEMAPHORE) finish_owned(control, id, process);
+        if (type == MP__BARRIER) finish_barrier(control, id, process);
         if (type == MP__SEMAPHORE) mp__count_after_death(&control->state);
+        if (type == MP__EVENT) mp__park_wake(&control->state, UINT32_MAX);
     }
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {

@@ -21,13 +21,23 @@ struct mp__thread *mp__thread_at(uint32_t number)
                         sizeof(struct mp__thread));
 }
 
-void mp__thread_intend(_Atomic uint32_t *word)
+static void intend(_Atomic uint32_t *word, uint64_t flag)
 {
     uint32_t depth = mp__self.intents++;
     uint64_t offset = (uint64_t)((char *)word - (char *)mp__header());
     if (mp__self.record && depth < MP__INTENTS)
-        atomic_store_explicit(&mp__self.record->intents[depth], offset, memory_order_release); /* I1 */
+        atomic_store_explicit(&mp__self.record->intents[depth], offset | flag, memory_order_release); /* I1 */
     atomic_signal_fence(memory_order_seq_cst);
+}
+
+void mp__thread_intend(_Atomic uint32_t *word)
+{
+    intend(word, 0);
+}
+
+void mp__thread_intend_to_take(_Atomic uint32_t *word)
+{
+    intend(word, MP__INTENT_WAITS);
 }
 
 void mp__thread_done(void)
@@ -109,6 +119,7 @@ int mp__thread_join(void)
         if (mp_os_word_sleeps() && mp_os_life_begin(thread->life))
             mp__log(MP_LOG_WARNING, "others will be slow to notice that this thread is dead");
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
+        atomic_store_explicit(&thread->waits_for, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();
@@ -142,7 +153,8 @@ void mp__thread_leave(void)
     struct mp__thread *thread = mp__self.record;
     uint32_t number = mp__self.owner;
     if (!thread) return;
-    bool owes = mp__self.took || mp__self.intents; /* it may end within a wait, in a signal handler */
+    /* It may end within a wait, in a signal handler. */
+    bool owes = mp__self.took || mp__self.intents || atomic_load_explicit(&thread->waits_for, memory_order_relaxed);
     uint64_t stamp = mp__self.stamp;
     mp__thread_forget();
     if (mp_os_word_sleeps())

@@ -21,8 +21,9 @@ extern _Thread_local struct mp__self mp__self;
 int mp__thread_join(void);
 
 /* From here on, should this thread die, who sleeps on that word is woken by who recovers it; until: not any more. In pairs,
- * one within the other. */
+ * one within the other. The second: and it waits for the lock whose word that is. */
 void mp__thread_intend(_Atomic uint32_t *word);
+void mp__thread_intend_to_take(_Atomic uint32_t *word);
 void mp__thread_done(void);
 
 /* The record of that number; NULL if it can not be mapped. */

@@ -57,7 +57,10 @@ int mp_get_stats(mp_stats *stats)
     mp__arena_lock();
     now.locks = header->counts[MP__LOCK];
     now.rlocks = header->counts[MP__RLOCK];
-    now.semaphores = header->counts[MP__SEMAPHORE];
+    now.semaphores = header->counts[MP__SEMAPHORE] + header->counts[MP__OWNED_SEMAPHORE];
+    now.conditions = header->counts[MP__CONDITION];
+    now.events = header->counts[MP__EVENT];
+    now.barriers = header->counts[MP__BARRIER];
     now.values = header->counts[MP__VALUE];
     now.arrays = header->counts[MP__ARRAY];
     now.shared_blocks = header->counts[MP__BLOCK];

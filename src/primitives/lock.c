@@ -4,9 +4,11 @@
  */
 #include "base/control.h"
 #include "base/deadline.h"
+#include "base/deadlock.h"
 #include "base/error.h"
 #include "base/lockword.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 #include <mp/sync.h>
 
@@ -15,11 +17,17 @@ static uint64_t free_state(uint64_t id)
     return id & ~UINT64_C(0xffffffff);
 }
 
+static void fill(struct mp__control *control, const void *with)
+{
+    const mp_lock_options *options = with;
+    control->as.lock.detects = MP__DETECT_DEADLOCKS || (options && options->detect_deadlock);
+}
+
 int mp_lock_create(mp_lock *lock, const mp_lock_options *options)
 {
     if (!lock) return mp__fail(MP_EINVAL, "mp_lock_create: lock is NULL");
     uint64_t id;
-    int result = mp__control_create(MP__LOCK, options ? options->name : NULL, NULL, NULL, &id);
+    int result = mp__control_create(MP__LOCK, options ? options->name : NULL, fill, options, &id);
     if (result == 0) lock->id = id;
     return result;
 }
@@ -29,7 +37,9 @@ static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t tim
 {
     int result = mp__thread_join();
     if (result < 0) return result;
-    result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms));
+    result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms),
+                               control->as.lock.detects ? "mp_lock_acquire" : NULL);
+    if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
     mp__self.took = true;
@@ -77,6 +87,8 @@ int mp_lock_destroy(mp_lock lock)
 {
     /* Who has no record has nowhere to write down whom it is about to wake. */
     if (mp__control_of(lock.id, MP__LOCK)) (void)mp__thread_join();
-    if (mp__control_destroy(lock.id, MP__LOCK, NULL) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
+    struct mp__control last;
+    if (mp__control_destroy(lock.id, MP__LOCK, &last) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
+    if (last.as.lock.conditions) mp__waiters_look();
     return 0;
 }

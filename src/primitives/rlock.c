@@ -8,26 +8,34 @@
 #include "primitives/rlock.h"
 #include "base/control.h"
 #include "base/deadline.h"
+#include "base/deadlock.h"
 #include "base/error.h"
 #include "base/family.h"
 #include "base/lockword.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 static uint64_t free_state(uint64_t id)
 {
     return id & ~UINT64_C(0xffffffff);
 }
 
-static void part_fill(struct mp__control *control, const void *part)
+struct plan {
+    bool part, detects;
+};
+
+static void fill(struct mp__control *control, const void *with)
 {
-    control->as.lock.part = *(const uint32_t *)part;
-    control->as.lock.maker = control->as.lock.part ? mp__family_id() : 0;
+    const struct plan *plan = with;
+    control->as.lock.part = plan->part;
+    control->as.lock.maker = plan->part ? mp__family_id() : 0;
+    control->as.lock.detects = plan->detects;
 }
 
-static int create(mp_rlock *rlock, const char *name, uint32_t part)
+static int create(mp_rlock *rlock, const char *name, struct plan plan)
 {
     uint64_t id;
-    int result = mp__control_create(MP__RLOCK, name, part_fill, &part, &id);
+    int result = mp__control_create(MP__RLOCK, name, fill, &plan, &id);
     if (result == 0) rlock->id = id;
     return result;
 }
@@ -35,12 +43,13 @@ static int create(mp_rlock *rlock, const char *name, uint32_t part)
 int mp_rlock_create(mp_rlock *rlock, const mp_lock_options *options)
 {
     if (!rlock) return mp__fail(MP_EINVAL, "mp_rlock_create: rlock is NULL");
-    return create(rlock, options ? options->name : NULL, 0);
+    const struct plan plan = {.detects = MP__DETECT_DEADLOCKS || (options && options->detect_deadlock)};
+    return create(rlock, options ? options->name : NULL, plan);
 }
 
 int mp__rlock_create_part(mp_rlock *rlock, const char *name)
 {
-    return create(rlock, name, 1);
+    return create(rlock, name, (struct plan){.part = true, .detects = MP__DETECT_DEADLOCKS});
 }
 
 void mp__rlock_part_is_made(mp_rlock rlock, bool made)
@@ -50,7 +59,7 @@ void mp__rlock_part_is_made(mp_rlock rlock, bool made)
 }
 
 /* Whether the calling thread has it. */
-static bool mine(struct mp__control *control)
+static bool mine(const struct mp__control *control)
 {
     return mp__self.owner &&
            (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) == mp__self.owner &&
@@ -68,7 +77,9 @@ static int acquire_slowly(mp_rlock rlock, struct mp__control *control, int64_t t
 {
     int result = mp__thread_join();
     if (result < 0) return result;
-    result = mp__lockword_wait(&control->state, free_state(rlock.id), mp__self.owner, mp__deadline(timeout_ms));
+    result = mp__lockword_wait(&control->state, free_state(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
+                               control->as.lock.detects ? "mp_rlock_acquire" : NULL);
+    if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_rlock_acquire: rlock \"%s\" is held", control->name);
     taken(control);
@@ -92,6 +103,12 @@ int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
     return acquire_slowly(rlock, control, timeout_ms);
 }
 
+static int give_back(mp_rlock rlock, struct mp__control *control)
+{
+    atomic_store_explicit(&control->as.lock.holder, 0, memory_order_relaxed);
+    return mp__lockword_release(&control->state, free_state(rlock.id), mp__self.owner);
+}
+
 int mp_rlock_release(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
@@ -106,10 +123,29 @@ int mp_rlock_release(mp_rlock rlock)
         atomic_store_explicit(&control->as.lock.depth, depth - 1, memory_order_relaxed);
         return 0;
     }
-    atomic_store_explicit(&control->as.lock.holder, 0, memory_order_relaxed);
-    if (mp__lockword_release(&control->state, free_state(rlock.id), mp__self.owner) < 0)
-        return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
-    return 0;
+    return give_back(rlock, control) < 0 ? mp__fail_handle("mp_rlock_release", rlock.id, "rlock") : 0;
+}
+
+bool mp__rlock_is_mine(mp_rlock rlock)
+{
+    const struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    return control && mine(control);
+}
+
+int64_t mp__rlock_let_go(mp_rlock rlock)
+{
+    struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    if (!control) return MP_EBADHANDLE;
+    int64_t depth = atomic_load_explicit(&control->as.lock.depth, memory_order_relaxed);
+    return give_back(rlock, control) < 0 ? MP_EBADHANDLE : depth;
+}
+
+void mp__rlock_resume(mp_rlock rlock, int64_t depth)
+{
+    struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    if (!control) return;
+    taken(control);
+    atomic_store_explicit(&control->as.lock.depth, (uint32_t)depth, memory_order_relaxed);
 }
 
 int mp_rlock_locked(mp_rlock rlock)
@@ -122,14 +158,17 @@ int mp_rlock_locked(mp_rlock rlock)
 int mp__rlock_destroy_part(mp_rlock rlock)
 {
     if (mp__control_of(rlock.id, MP__RLOCK)) (void)mp__thread_join(); /* as for locks */
-    return mp__control_destroy(rlock.id, MP__RLOCK, NULL);
+    struct mp__control last;
+    int result = mp__control_destroy(rlock.id, MP__RLOCK, &last);
+    if (result == 0 && last.as.lock.conditions) mp__waiters_look();
+    return result;
 }
 
 int mp_rlock_destroy(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (control && control->as.lock.part)
-        return mp__fail(MP_EBUSY, "mp_rlock_destroy: rlock \"%s\" belongs to a value or an array: destroy that",
+        return mp__fail(MP_EBUSY, "mp_rlock_destroy: rlock \"%s\" belongs to something else: destroy that",
                         control->name);
     if (mp__rlock_destroy_part(rlock) < 0) return mp__fail_handle("mp_rlock_destroy", rlock.id, "rlock");
     return 0;

@@ -11,11 +11,27 @@
 
 #include <mp/sync.h>
 
+static bool is_semaphore(uint64_t id)
+{
+    return mp__control_of(id, MP__SEMAPHORE) || mp__control_of(id, MP__OWNED_SEMAPHORE);
+}
+
+/* That of a condition; 0: it is none. */
+static uint64_t lock_of_condition(uint64_t id)
+{
+    const struct mp__control *control = mp__control_of(id, MP__CONDITION);
+    uint64_t lock = control ? control->as.condition.lock : 0;
+    atomic_thread_fence(memory_order_acquire);
+    return control && mp__control_alive(control, id) ? lock : 0;
+}
+
 /* The lock, rlock or semaphore that stands for an object; 0 if there is none (detail set). */
 static uint64_t lock_of(uint64_t id)
 {
     static const enum mp__type with_lock[] = {MP__VALUE, MP__ARRAY};
-    if (mp__control_of(id, MP__LOCK) || mp__control_of(id, MP__RLOCK) || mp__control_of(id, MP__SEMAPHORE)) return id;
+    if (mp__control_of(id, MP__LOCK) || mp__control_of(id, MP__RLOCK) || is_semaphore(id)) return id;
+    uint64_t lock = lock_of_condition(id);
+    if (lock) return lock;
     for (size_t i = 0; i < sizeof with_lock / sizeof *with_lock; i++) {
         struct mp__data data;
         if (!mp__control_of(id, with_lock[i])) continue;
@@ -34,7 +50,7 @@ mp_section mp_section_enter(mp_handle object, const char *file, int line)
     int result = MP_EBADHANDLE;
     if (id && mp__control_of(id, MP__LOCK))
         result = mp_lock_acquire((mp_lock){id}, MP_FOREVER);
-    else if (id && mp__control_of(id, MP__SEMAPHORE))
+    else if (id && is_semaphore(id))
         result = mp_semaphore_acquire((mp_semaphore){id}, MP_FOREVER);
     else if (id)
         result = mp_rlock_acquire((mp_rlock){id}, MP_FOREVER);
@@ -49,7 +65,7 @@ void mp_section_leave(mp_section *section)
     struct mp__control *control = mp__control_of(section->id, MP__LOCK);
     if (control)
         (void)mp__lockword_release(&control->state, section->id & ~UINT64_C(0xffffffff), mp__self.owner);
-    else if (mp__control_of(section->id, MP__SEMAPHORE))
+    else if (is_semaphore(section->id))
         (void)mp_semaphore_release((mp_semaphore){section->id});
     else if (mp__control_of(section->id, MP__RLOCK))
         (void)mp_rlock_release((mp_rlock){section->id});

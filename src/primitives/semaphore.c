@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * semaphore.c - Semaphore: a count, and nothing else.
+ * semaphore.c - Semaphore: a count, and nothing else. Where units have owners: owned.c.
  */
 #include "base/control.h"
 #include "base/countword.h"
@@ -8,8 +8,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
-
-#include <mp/sync.h>
+#include "primitives/owned.h"
 
 _Static_assert(MP_SEMAPHORE_MAX == MP__COUNT_MOST, "as many as the word can count");
 
@@ -35,6 +34,10 @@ int mp_semaphore_create(mp_semaphore *semaphore, uint32_t value, const mp_semaph
     if (!semaphore) return mp__fail(MP_EINVAL, "mp_semaphore_create: semaphore is NULL");
     if (value > MP_SEMAPHORE_MAX)
         return mp__fail(MP_EINVAL, "mp_semaphore_create: value is %u, and may be %u at most", value, MP_SEMAPHORE_MAX);
+    if (options && options->owned && (!value || value > MP_SEMAPHORE_OWNED_MAX))
+        return mp__fail(MP_EINVAL, "mp_semaphore_create: an owned semaphore has 1 to %d units, not %u",
+                        MP_SEMAPHORE_OWNED_MAX, value);
+    if (options && options->owned) return mp__owned_create(semaphore, value, options->name);
     const struct plan plan = {.value = value, .most = options && options->bounded ? value : MP_SEMAPHORE_MAX};
     uint64_t id;
     int result = mp__control_create(MP__SEMAPHORE, options ? options->name : NULL, fill, &plan, &id);
@@ -42,9 +45,15 @@ int mp_semaphore_create(mp_semaphore *semaphore, uint32_t value, const mp_semaph
     return result;
 }
 
+static bool is_owned(mp_semaphore semaphore)
+{
+    return mp__control_of(semaphore.id, MP__OWNED_SEMAPHORE) != NULL;
+}
+
 static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    if (!control && is_owned(semaphore)) return mp__owned_acquire(semaphore, timeout_ms);
     if (!control) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
     int result = mp__thread_join();
     if (result < 0) return result;
@@ -66,6 +75,7 @@ int mp_semaphore_release(mp_semaphore semaphore)
 {
     struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
     if (!control) control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    if (!control && is_owned(semaphore)) return mp__owned_release(semaphore);
     if (!control) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
     uint32_t most = control->as.semaphore.most;
     int result = mp__count_add(&control->state, generation(semaphore.id), most);
@@ -77,6 +87,7 @@ int mp_semaphore_release(mp_semaphore semaphore)
 
 int mp_semaphore_get_value(mp_semaphore semaphore)
 {
+    if (is_owned(semaphore)) return mp__owned_get_value(semaphore);
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
     uint64_t state = control ? atomic_load_explicit(&control->state, memory_order_relaxed) : 0;
     if (mp__generation_of(state) != mp__generation_of(semaphore.id) || !control)
@@ -86,6 +97,7 @@ int mp_semaphore_get_value(mp_semaphore semaphore)
 
 int mp_semaphore_destroy(mp_semaphore semaphore)
 {
+    if (is_owned(semaphore)) return mp__owned_destroy(semaphore);
     /* Who has no record has nowhere to write down whom it is about to wake. */
     if (mp__control_of(semaphore.id, MP__SEMAPHORE)) (void)mp__thread_join();
     if (mp__control_destroy(semaphore.id, MP__SEMAPHORE, NULL) < 0)

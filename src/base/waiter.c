@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * waiter.c - waiting to be told, and telling.
+ */
+#include "base/waiter.h"
+#include "base/deadline.h"
+#include "base/janitor.h"
+#include "base/park.h"
+#include "base/recover.h"
+#include "base/thread.h"
+
+#define ASLEEP UINT32_C(0x80000000)
+#define TOLD   UINT32_C(0x70000000)
+#define TURN   UINT32_C(0x0fffffff)
+
+static enum mp__told told_of(uint32_t word)
+{
+    return (enum mp__told)((word & TOLD) >> 28);
+}
+
+static uint32_t with_told(uint32_t word, enum mp__told told)
+{
+    return (word & ~TOLD) | (uint32_t)told << 28;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+void mp__waiter_begin(uint64_t object, uint64_t ticket)
+{
+    struct mp__thread *self = mp__self.record;
+    uint32_t turn = (atomic_load_explicit(&self->told, memory_order_relaxed) + 1) & TURN;
+    atomic_store_explicit(&self->told, turn, memory_order_release); /* W1 */
+    atomic_store_explicit(&self->ticket, ticket, memory_order_release);
+    atomic_store_explicit(&self->waits_for, object, memory_order_release);
+}
+
+enum mp__told mp__waiter_end(void)
+{
+    struct mp__thread *self = mp__self.record;
+    uint32_t turn = atomic_load_explicit(&self->told, memory_order_relaxed) & TURN;
+    uint32_t last = atomic_exchange_explicit(&self->told, (turn + 1) & TURN, memory_order_acq_rel); /* W1, W2 */
+    atomic_store_explicit(&self->waits_for, 0, memory_order_release);
+    return told_of(last);
+}
+
+static void spin_until_told(_Atomic uint32_t *word)
+{
+    struct mp__spin spin = mp__spin_begin();
+    bool paid = false;
+    while (!paid && mp__spin_again(&spin)) paid = atomic_load_explicit(word, memory_order_relaxed) & TOLD;
+    mp__spin_end(&spin, paid);
+}
+
+static void sleep_until_told(_Atomic uint32_t *word, int64_t deadline)
+{
+    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
+    uint32_t seen = atomic_fetch_or_explicit(word, ASLEEP, memory_order_relaxed) | ASLEEP; /* W3 */
+    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
+    if (!(seen & TOLD) && !mp__park_sleep_beside(NULL, word, seen, until)) (void)mp__park_sleep(word, seen, until);
+    atomic_fetch_and_explicit(word, ~ASLEEP, memory_order_relaxed);
+    mp__recover_look();
+    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
+}
+
+/* Should one who waits for the same be dead, what that has been told is this one's business. */
+static void look_at_others(uint64_t object)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (thread && thread != mp__self.record &&
+            atomic_load_explicit(&thread->waits_for, memory_order_acquire) == object)
+            (void)mp__recover_if_dead(number, true);
+    }
+}
+
+/* MP__TOLD_LOOK is heard once. */
+static enum mp__told hear(_Atomic uint32_t *word)
+{
+    uint32_t seen = atomic_load_explicit(word, memory_order_acquire); /* W2 */
+    while (told_of(seen) == MP__TOLD_LOOK)
+        if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~TOLD, memory_order_acquire, memory_order_acquire))
+            return MP__TOLD_LOOK;
+    return told_of(seen);
+}
+
+enum mp__told mp__waiter_wait(int64_t deadline)
+{
+    struct mp__thread *self = mp__self.record;
+    enum mp__told told = hear(&self->told);
+    if (told) return told;
+    if (mp__deadline_passed(deadline)) return MP__TOLD_NOTHING;
+    spin_until_told(&self->told);
+    told = hear(&self->told);
+    if (told || mp__deadline_passed(deadline)) return told;
+    sleep_until_told(&self->told, deadline);
+    told = hear(&self->told);
+    if (told || mp__deadline_passed(deadline)) return told;
+    look_at_others(atomic_load_explicit(&self->waits_for, memory_order_relaxed));
+    return MP__TOLD_LOOK;
+}
+
+/* ---- telling --------------------------------------------------------------------------------------------------- */
+
+/* Whether it waits for that, and has not been told yet; *word is what it sleeps on then. */
+static bool waits(struct mp__thread *thread, uint64_t object, uint64_t tickets, uint32_t *word)
+{
+    *word = atomic_load_explicit(&thread->told, memory_order_acquire); /* W1 */
+    return atomic_load_explicit(&thread->waits_for, memory_order_acquire) == object &&
+           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= tickets && told_of(*word) <= MP__TOLD_LOOK;
+}
+
+static bool tell(struct mp__thread *thread, uint64_t object, uint64_t tickets, enum mp__told told)
+{
+    uint32_t seen;
+    do {
+        if (!waits(thread, object, tickets, &seen) || told_of(seen) == told) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&thread->told, &seen, with_told(seen, told), memory_order_release,
+                                                    memory_order_relaxed)); /* W1, W2 */
+    if (seen & ASLEEP) (void)mp__park_wake_word(&thread->told, 1);
+    return true;
+}
+
+/* The one that has the lowest ticket above that; 0: nobody. */
+static uint32_t next_in_line(uint64_t object, uint64_t tickets, uint64_t *above)
+{
+    uint32_t next = 0, word;
+    uint64_t lowest = 0;
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        if (!thread || !waits(thread, object, tickets, &word)) continue;
+        uint64_t ticket = atomic_load_explicit(&thread->ticket, memory_order_relaxed);
+        if (ticket <= *above || (next && ticket >= lowest)) continue;
+        next = number;
+        lowest = ticket;
+    }
+    *above = lowest;
+    return next;
+}
+
+static uint32_t tell_all(uint64_t object, uint64_t tickets, enum mp__told told)
+{
+    uint32_t count = 0;
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        count += thread && tell(thread, object, tickets, told);
+    }
+    return count;
+}
+
+uint32_t mp__waiters_tell(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told)
+{
+    if (count == MP__WAITERS_ALL) return tell_all(object, tickets, told);
+    uint32_t done = 0, number;
+    uint64_t above = 0;
+    while (done < count && (number = next_in_line(object, tickets, &above)) != 0)
+        done += !mp__thread_is_dead(number, false) && tell(mp__thread_at(number), object, tickets, told);
+    return done;
+}
+
+void mp__waiters_look(void)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        uint64_t object = thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
+        if (object) (void)tell(thread, object, MP__TICKETS_ALL, MP__TOLD_LOOK);
+    }
+}
+
+/* ---- deaths ---------------------------------------------------------------------------------------------------- */
+
+void mp__waiters_lost(struct mp__control *barrier, uint64_t id, uint64_t round)
+{
+    uint64_t lost = atomic_load_explicit(&barrier->as.barrier.lost, memory_order_relaxed);
+    while (lost < round && !atomic_compare_exchange_weak_explicit(&barrier->as.barrier.lost, &lost, round,
+                                                                  memory_order_release, memory_order_relaxed)) {}
+    (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+}
+
+static void pass_on(struct mp__thread *dead)
+{
+    uint64_t object = atomic_load_explicit(&dead->waits_for, memory_order_acquire);
+    struct mp__control *control = object ? mp__control_any(object) : NULL;
+    if (!control) return;
+    switch (atomic_load_explicit(&control->type, memory_order_relaxed)) {
+    case MP__CONDITION:
+    case MP__OWNED_SEMAPHORE:
+        if (told_of(atomic_load_explicit(&dead->told, memory_order_relaxed)) == MP__TOLD_GO) /* W4 */
+            (void)mp__waiters_tell(object, MP__TICKETS_ALL, 1, MP__TOLD_GO);
+        break;
+    case MP__BARRIER:
+        mp__waiters_lost(control, object, atomic_load_explicit(&dead->ticket, memory_order_relaxed));
+        break;
+    default:
+        break;
+    }
+}
+
+void mp__waiters_after_death(struct mp__thread *dead)
+{
+    pass_on(dead);
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        struct mp__thread *thread = mp__thread_at(number);
+        uint64_t object = thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
+        if (!object || thread == dead) continue;
+        uint32_t word = atomic_load_explicit(&thread->told, memory_order_acquire);
+        if (told_of(word) && word & ASLEEP)
+            (void)mp__park_wake_word(&thread->told, 1); /* W3 */
+        else if (!told_of(word) && mp__control_is_over(object))
+            (void)tell(thread, object, MP__TICKETS_ALL, MP__TOLD_LOOK);
+    }
+    atomic_store_explicit(&dead->waits_for, 0, memory_order_release);
+}
