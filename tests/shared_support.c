@@ -140,7 +140,8 @@ bool stats_equal(const mp_stats *a, const mp_stats *b)
 {
     return a->bytes_used == b->bytes_used && a->blocks == b->blocks && a->processes == b->processes &&
            a->records == b->records && a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks &&
-           a->semaphores == b->semaphores && a->values == b->values && a->arrays == b->arrays &&
+           a->semaphores == b->semaphores && a->conditions == b->conditions && a->events == b->events &&
+           a->barriers == b->barriers && a->values == b->values && a->arrays == b->arrays &&
            a->shared_blocks == b->shared_blocks;
 }
 
@@ -155,6 +156,9 @@ void assert_usage(const struct usage *before)
     assert_int_equal(now.stats.locks, before->stats.locks);
     assert_int_equal(now.stats.rlocks, before->stats.rlocks);
     assert_int_equal(now.stats.semaphores, before->stats.semaphores);
+    assert_int_equal(now.stats.conditions, before->stats.conditions);
+    assert_int_equal(now.stats.events, before->stats.events);
+    assert_int_equal(now.stats.barriers, before->stats.barriers);
     assert_int_equal(now.stats.values, before->stats.values);
     assert_int_equal(now.stats.arrays, before->stats.arrays);
     assert_int_equal(now.stats.shared_blocks, before->stats.shared_blocks);

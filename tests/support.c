@@ -47,6 +47,9 @@ bool support_balanced(const struct support_counts *before, const struct support_
     all &= same("locks", was->locks, is->locks);
     all &= same("rlocks", was->rlocks, is->rlocks);
     all &= same("semaphores", was->semaphores, is->semaphores);
+    all &= same("conditions", was->conditions, is->conditions);
+    all &= same("events", was->events, is->events);
+    all &= same("barriers", was->barriers, is->barriers);
     all &= same("values", was->values, is->values);
     all &= same("arrays", was->arrays, is->arrays);
     return all & same("shared blocks", was->shared_blocks, is->shared_blocks);
@@ -58,7 +61,8 @@ static bool counts_equal(const struct support_counts *one, const struct support_
     return one->descriptors == two->descriptors && one->children == two->children && a->bytes_used == b->bytes_used &&
            a->blocks == b->blocks && a->processes == b->processes && a->records == b->records &&
            a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks &&
-           a->semaphores == b->semaphores && a->values == b->values && a->arrays == b->arrays &&
+           a->semaphores == b->semaphores && a->conditions == b->conditions && a->events == b->events &&
+           a->barriers == b->barriers && a->values == b->values && a->arrays == b->arrays &&
            a->shared_blocks == b->shared_blocks;
 }
 
@@ -158,24 +162,23 @@ int support_end(mp_process process)
 struct gate gate_create(void)
 {
     struct gate gate = {{0}};
-    ok(mp_lock_create(&gate.lock, &(mp_lock_options){.name = "gate"}));
-    ok(mp_lock_acquire(gate.lock, 0));
+    ok(mp_semaphore_create(&gate.semaphore, 0, &(mp_semaphore_options){.name = "gate"}));
     return gate;
 }
 
 void gate_destroy(struct gate gate)
 {
-    ok(mp_lock_destroy(gate.lock));
+    ok(mp_semaphore_destroy(gate.semaphore));
 }
 
 bool gate_open(struct gate gate)
 {
-    return mp_lock_release(gate.lock) == 0;
+    return mp_semaphore_release(gate.semaphore) == 0;
 }
 
 bool gate_take(struct gate gate)
 {
-    return mp_lock_acquire(gate.lock, LIMIT) >= 0;
+    return mp_semaphore_acquire(gate.semaphore, LIMIT) == 0;
 }
 
 bool gate_pass(struct gate gate)

@@ -108,10 +108,10 @@ void support_fails(int wanted, int result, const char *call, const char *file, i
 int support_end(mp_process process);
 #define assert_ends(process, code) assert_int_equal(support_end(process), (code))
 
-/* A gate is a lock that is held when it is created: who wants to pass waits until anybody opens it. The last three can be
+/* A gate is a semaphore without a unit: who wants to pass waits until anybody opens it. The last three can be
  * called in children: false if the time ended. */
 struct gate {
-    mp_lock lock;
+    mp_semaphore semaphore;
 };
 struct gate gate_create(void);
 void gate_destroy(struct gate gate);

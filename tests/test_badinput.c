@@ -83,7 +83,7 @@ static void timeouts(void **state)
     ok(mp_process_start(&process, nothing, NULL, 0, NULL));
     for (size_t i = 0; i < sizeof past / sizeof *past; i++) {
         int code = 0;
-        fails(MP_ETIMEDOUT, mp_lock_acquire(gate.lock, past[i]));
+        fails(MP_ETIMEDOUT, mp_semaphore_acquire(gate.semaphore, past[i]));
         if (past[i] < 0 && mp_process_join(mp_current_process(), &code, past[i]) != MP_EDEADLK) fail();
     }
     for (size_t i = 0; i < sizeof future / sizeof *future; i++) {
@@ -92,7 +92,7 @@ static void timeouts(void **state)
         assert_int_equal(code, 0);
         ok(mp_process_join_all(&process, &code, 1, future[i]));
         gate_open(gate);
-        ok(mp_lock_acquire(gate.lock, future[i]));
+        ok(mp_semaphore_acquire(gate.semaphore, future[i]));
     }
     ok(mp_process_close(process));
     gate_destroy(gate);

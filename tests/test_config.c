@@ -369,8 +369,8 @@ static void test_stats(void **state)
     assert_int_equal(first.processes, 1);
     assert_int_equal(first.threads, 1);
     assert_int_equal(first.blocks + first.bytes_used, 0);
-    assert_int_equal(first.records + first.locks + first.rlocks + first.semaphores + first.values + first.arrays +
-                         first.shared_blocks,
+    assert_int_equal(first.records + first.locks + first.rlocks + first.semaphores + first.conditions + first.events +
+                         first.barriers + first.values + first.arrays + first.shared_blocks,
                      0);
     assert_true(first.bytes_reserved > 0);
     mp_lock lock;

@@ -217,12 +217,19 @@ static int open_later(void *args)
     return 0;
 }
 
+static int wait_for_lock(void *args)
+{
+    mp_lock lock = *(const mp_lock *)args;
+    REQUIRE(mp_lock_acquire(lock, LIMIT) >= 0);
+    return mp_lock_release(lock);
+}
+
 static int leave_children(void *args)
 {
     mp_value value = *(const mp_value *)args;
     struct board *board = MP_VALUE(struct board, value);
     board->copy = mp_current_process();
-    REQUIRE(mp_process_start(&board->child, wait_at, &board->lock, sizeof board->lock,
+    REQUIRE(mp_process_start(&board->child, wait_for_lock, &board->lock, sizeof board->lock,
                              &(mp_process_options){.daemon = true}) == 0);
     REQUIRE(mp_lock_acquire(board->lock, 0) == 0); /* the daemon waits for ever, or has passed */
     REQUIRE(mp_process_start(NULL, open_later, args, sizeof value, NULL) == 0);
@@ -528,7 +535,7 @@ static void handlers_run_during_waits(void **state)
     while (ticks < 100) {
         fails(MP_ETIMEDOUT, mp_process_join(processes[0], &codes[0], 10));
         fails(MP_ETIMEDOUT, mp_process_join_all(processes, codes, 2, 10));
-        fails(MP_ETIMEDOUT, mp_lock_acquire(gate.lock, 10));
+        fails(MP_ETIMEDOUT, mp_semaphore_acquire(gate.semaphore, 10));
     }
     for (int i = 0; i < 20; i++) assert_ends(start(give_back, &number, sizeof number), 7);
     mp_process opener = start(open_gate, &gate, sizeof gate);

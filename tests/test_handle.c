@@ -7,10 +7,16 @@
 #include <stdlib.h>
 
 _Static_assert(sizeof(mp_handle) == 8 && sizeof(mp_process) == 8 && sizeof(mp_lock) == 8 && sizeof(mp_rlock) == 8 &&
-                   sizeof(mp_semaphore) == 8 && sizeof(mp_value) == 8 && sizeof(mp_array) == 8 && sizeof(mp_block) == 8,
+                   sizeof(mp_semaphore) == 8 && sizeof(mp_condition) == 8 && sizeof(mp_event) == 8 &&
+                   sizeof(mp_barrier) == 8 && sizeof(mp_value) == 8 && sizeof(mp_array) == 8 && sizeof(mp_block) == 8,
                "a handle is 8 bytes");
 
 /* ---- every function, as one that says MP_EBADHANDLE or something else ------------------------------------------- */
+
+static int late_is_fine(int result)
+{
+    return result == MP_ETIMEDOUT ? 0 : result;
+}
 
 #define CALL(name, type, expression)    \
     static int call_##name(uint64_t id) \
@@ -18,7 +24,8 @@ _Static_assert(sizeof(mp_handle) == 8 && sizeof(mp_process) == 8 && sizeof(mp_lo
         type it = {id};                 \
         return (expression);            \
     }
-#define OR_BAD(found) ((found) ? 0 : MP_EBADHANDLE)
+#define OR_BAD(found)   ((found) ? 0 : MP_EBADHANDLE)
+#define OR_LATE(result) late_is_fine(result)
 
 static int code;
 static mp_value made_value;
@@ -39,6 +46,26 @@ CALL(semaphore_acquire_forever, mp_semaphore, mp_semaphore_acquire(it, MP_FOREVE
 CALL(semaphore_release, mp_semaphore, mp_semaphore_release(it))
 CALL(semaphore_get_value, mp_semaphore, mp_semaphore_get_value(it))
 CALL(semaphore_destroy, mp_semaphore, mp_semaphore_destroy(it))
+CALL(condition_acquire, mp_condition, mp_condition_acquire(it, 0))
+CALL(condition_wait, mp_condition, OR_LATE(mp_condition_wait(it, 0)))
+CALL(condition_notify, mp_condition, mp_condition_notify(it, 1))
+CALL(condition_notify_all, mp_condition, mp_condition_notify_all(it))
+CALL(condition_release, mp_condition, mp_condition_release(it))
+CALL(condition_destroy, mp_condition, mp_condition_destroy(it))
+CALL(event_wait, mp_event, mp_event_wait(it, 0))
+CALL(event_set, mp_event, mp_event_set(it))
+CALL(event_wait_forever, mp_event, mp_event_wait(it, MP_FOREVER))
+CALL(event_clear, mp_event, mp_event_clear(it))
+CALL(event_is_set, mp_event, mp_event_is_set(it))
+CALL(event_destroy, mp_event, mp_event_destroy(it))
+CALL(barrier_wait, mp_barrier, mp_barrier_wait(it, 0))
+CALL(barrier_abort, mp_barrier, mp_barrier_abort(it))
+CALL(barrier_wait_forever, mp_barrier, mp_barrier_wait(it, MP_FOREVER))
+CALL(barrier_reset, mp_barrier, mp_barrier_reset(it))
+CALL(barrier_parties, mp_barrier, mp_barrier_parties(it))
+CALL(barrier_n_waiting, mp_barrier, mp_barrier_n_waiting(it))
+CALL(barrier_broken, mp_barrier, mp_barrier_broken(it))
+CALL(barrier_destroy, mp_barrier, mp_barrier_destroy(it))
 CALL(value_data, mp_value, OR_BAD(mp_value_data(it, sizeof(int))))
 CALL(value_size, mp_value, OR_BAD(mp_value_size(it)))
 CALL(value_get_lock, mp_value, OR_BAD(mp_value_get_lock(it).id))
@@ -73,12 +100,16 @@ enum kind {
     LOCK,
     RLOCK,
     SEMAPHORE,
+    CONDITION,
+    EVENT,
+    BARRIER,
     VALUE,
     ARRAY,
     BLOCK,
     KINDS
 };
-static const char *const kind_names[KINDS] = {"process", "lock", "rlock", "semaphore", "value", "array", "block"};
+static const char *const kind_names[KINDS] = {"process", "lock",    "rlock", "semaphore", "condition",
+                                              "event",   "barrier", "value", "array",     "block"};
 
 #define OF(kind) (1u << (kind))
 #define OR_NONE  (1u << KINDS) /* zero is no handle, and that is fine */
@@ -105,6 +136,23 @@ static const struct function {
     ENTRY("semaphore_get_value", semaphore_get_value, OF(SEMAPHORE)),
     ENTRY("semaphore_release", semaphore_release, OF(SEMAPHORE)),
     ENTRY("semaphore_acquire", semaphore_acquire_forever, OF(SEMAPHORE)),
+    ENTRY("condition_acquire", condition_acquire, OF(CONDITION)),
+    ENTRY("condition_wait", condition_wait, OF(CONDITION)),
+    ENTRY("condition_notify", condition_notify, OF(CONDITION)),
+    ENTRY("condition_notify_all", condition_notify_all, OF(CONDITION)),
+    ENTRY("condition_release", condition_release, OF(CONDITION)),
+    ENTRY("event_set", event_set, OF(EVENT)),
+    ENTRY("event_wait", event_wait, OF(EVENT)),
+    ENTRY("event_wait", event_wait_forever, OF(EVENT)),
+    ENTRY("event_clear", event_clear, OF(EVENT)),
+    ENTRY("event_is_set", event_is_set, OF(EVENT)),
+    ENTRY("barrier_wait", barrier_wait, OF(BARRIER)),
+    ENTRY("barrier_wait", barrier_wait_forever, OF(BARRIER)),
+    ENTRY("barrier_abort", barrier_abort, OF(BARRIER)),
+    ENTRY("barrier_reset", barrier_reset, OF(BARRIER)),
+    ENTRY("barrier_parties", barrier_parties, OF(BARRIER)),
+    ENTRY("barrier_n_waiting", barrier_n_waiting, OF(BARRIER)),
+    ENTRY("barrier_broken", barrier_broken, OF(BARRIER)),
     ENTRY("value_data", value_data, OF(VALUE)),
     ENTRY("value_size", value_size, OF(VALUE)),
     ENTRY("value_get_lock", value_get_lock, OF(VALUE)),
@@ -132,6 +180,9 @@ static const struct function {
     ENTRY("lock_destroy", lock_destroy, OF(LOCK)),
     ENTRY("rlock_destroy", rlock_destroy, OF(RLOCK)),
     ENTRY("semaphore_destroy", semaphore_destroy, OF(SEMAPHORE)),
+    ENTRY("condition_destroy", condition_destroy, OF(CONDITION)),
+    ENTRY("event_destroy", event_destroy, OF(EVENT)),
+    ENTRY("barrier_destroy", barrier_destroy, OF(BARRIER)),
     ENTRY("value_destroy", value_destroy, OF(VALUE)),
     ENTRY("array_destroy", array_destroy, OF(ARRAY)),
     ENTRY("block_destroy", block_destroy, OF(BLOCK)),
@@ -166,6 +217,9 @@ static void create_all(uint64_t ids[KINDS])
     mp_lock lock;
     mp_rlock rlock;
     mp_semaphore semaphore;
+    mp_condition condition;
+    mp_event event;
+    mp_barrier barrier;
     mp_value value;
     mp_array array;
     mp_block block;
@@ -174,6 +228,9 @@ static void create_all(uint64_t ids[KINDS])
     assert_ok(mp_lock_create(&lock, NULL));
     assert_ok(mp_rlock_create(&rlock, NULL));
     assert_ok(mp_semaphore_create(&semaphore, 1, NULL));
+    assert_ok(mp_condition_create(&condition, &(mp_condition_options){.rlock = rlock}));
+    assert_ok(mp_event_create(&event, NULL));
+    assert_ok(mp_barrier_create(&barrier, 1, NULL));
     assert_ok(mp_value_create(&value, sizeof(int), NULL));
     assert_ok(mp_array_create(&array, 3, sizeof(int), NULL));
     assert_ok(mp_block_create(&block, 100));
@@ -181,6 +238,9 @@ static void create_all(uint64_t ids[KINDS])
     ids[LOCK] = lock.id;
     ids[RLOCK] = rlock.id;
     ids[SEMAPHORE] = semaphore.id;
+    ids[CONDITION] = condition.id;
+    ids[EVENT] = event.id;
+    ids[BARRIER] = barrier.id;
     ids[VALUE] = value.id;
     ids[ARRAY] = array.id;
     ids[BLOCK] = block.id;
@@ -192,6 +252,9 @@ static void destroy_all(const uint64_t ids[KINDS])
     mp_lock_destroy((mp_lock){ids[LOCK]});
     mp_rlock_destroy((mp_rlock){ids[RLOCK]});
     mp_semaphore_destroy((mp_semaphore){ids[SEMAPHORE]});
+    mp_condition_destroy((mp_condition){ids[CONDITION]});
+    mp_event_destroy((mp_event){ids[EVENT]});
+    mp_barrier_destroy((mp_barrier){ids[BARRIER]});
     mp_value_destroy((mp_value){ids[VALUE]});
     mp_array_destroy((mp_array){ids[ARRAY]});
     mp_block_destroy((mp_block){ids[BLOCK]});

@@ -14,7 +14,7 @@
 /* What a death may leave half done, at its worst. */
 static int scramble(void *args)
 {
-    const struct gate locked = {.lock = {~*(const uint64_t *)args}};
+    const struct gate locked = {.semaphore = {~*(const uint64_t *)args}};
     struct mp__header *header = mp__header();
     if (mp__thread_join() < 0) return 1; /* which nobody can who has the lock */
     mp__arena_lock();
@@ -76,10 +76,10 @@ static void tables_are_made_anew(void **state)
     support_count(&before);
     mp_process process;
     /* Not as a handle: who gives one takes the arena's lock when the process runs. */
-    uint64_t hidden = ~locked.lock.id;
+    uint64_t hidden = ~locked.semaphore.id;
     ok(mp_process_start(&process, scramble, &hidden, sizeof hidden, NULL));
     /* Not by gate_take: it may wait for nothing that takes the arena's lock. */
-    ok(mp_lock_acquire(locked.lock, LIMIT));
+    ok(mp_semaphore_acquire(locked.semaphore, LIMIT));
     ok(mp_process_kill(process));
     int code;
     ok(mp_process_join(process, &code, LIMIT));

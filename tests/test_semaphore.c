@@ -295,6 +295,112 @@ static void killed_sleepers(void **state)
     job_destroy(&job);
 }
 
+/* ---- owned ----------------------------------------------------------------------------------------------------- */
+
+static void owned_counts(void **state)
+{
+    (void)state;
+    mp_semaphore semaphore = {0};
+    const mp_semaphore_options options = {.name = "slots", .owned = true};
+    fails(MP_EINVAL, mp_semaphore_create(&semaphore, 0, &options));
+    fails(MP_EINVAL, mp_semaphore_create(&semaphore, MP_SEMAPHORE_OWNED_MAX + 1, &options));
+    assert_int_equal(semaphore.id, 0);
+    ok(mp_semaphore_create(&semaphore, MP_SEMAPHORE_OWNED_MAX, &options));
+    assert_int_equal(mp_semaphore_get_value(semaphore), MP_SEMAPHORE_OWNED_MAX);
+    ok(mp_semaphore_destroy(semaphore));
+    ok(mp_semaphore_create(&semaphore, 2, &options));
+    assert_string_equal(mp_handle_kind(MP_HANDLE(semaphore)), "semaphore");
+    fails(MP_ENOTOWNER, mp_semaphore_release(semaphore));
+    assert_non_null(strstr(mp_error_detail(), "\"slots\""));
+    for (int i = 2; i > 0; i--) {
+        assert_int_equal(mp_semaphore_get_value(semaphore), i);
+        ok(mp_semaphore_acquire(semaphore, i == 2 ? 0 : MP_FOREVER));
+    }
+    fails(MP_ETIMEDOUT, mp_semaphore_acquire(semaphore, 0));
+    fails(MP_ETIMEDOUT, mp_semaphore_acquire(semaphore, -1));
+    fails(MP_ETIMEDOUT, mp_semaphore_acquire(semaphore, 20)); /* it sleeps */
+    for (int i = 0; i < 2; i++) ok(mp_semaphore_release(semaphore));
+    fails(MP_ENOTOWNER, mp_semaphore_release(semaphore));
+    MP_WITH_LOCK(semaphore) assert_int_equal(mp_semaphore_get_value(semaphore), 1);
+    assert_int_equal(mp_semaphore_get_value(semaphore), 2);
+    ok(mp_semaphore_destroy(semaphore));
+    fails(MP_EBADHANDLE, mp_semaphore_acquire(semaphore, 0));
+    fails(MP_EBADHANDLE, mp_semaphore_release(semaphore));
+}
+
+static struct job owned_create(uint32_t value)
+{
+    struct job job = job_create(0);
+    ok(mp_semaphore_destroy(job.semaphore));
+    ok(mp_semaphore_create(&job.semaphore, value, &(mp_semaphore_options){.owned = true}));
+    return job;
+}
+
+static void owned_never_too_many(void **state)
+{
+    (void)state;
+    struct job job = owned_create(UNITS);
+    const struct board *board = mp_block_data(job.board);
+    mp_process crowd[CROWD];
+    for (int i = 0; i < CROWD; i++) crowd[i] = start(crowd_in, &job);
+    for (int i = 0; i < CROWD; i++) assert_ends(crowd[i], 0);
+    assert_int_equal(atomic_load(&board->done), CROWD * ROUNDS);
+    assert_in_range(atomic_load(&board->most), 1, UNITS);
+    assert_int_equal(mp_semaphore_get_value(job.semaphore), UNITS);
+    job_destroy(&job);
+}
+
+static int take_two_and_wait(void *args)
+{
+    const struct job *job = args;
+    for (int i = 0; i < 2; i++) REQUIRE(mp_semaphore_acquire(job->semaphore, 0) == 0);
+    REQUIRE(gate_open(job->ready));
+    return gate_take(job->never) ? 0 : 99;
+}
+
+/* Killed, or just gone: those who wait get them. */
+static void units_come_back(void **state)
+{
+    (void)state;
+    struct job job = owned_create(3);
+    const struct board *board = mp_block_data(job.board);
+    for (int how = 0; how < 2; how++) {
+        mp_process owner = start(take_two_and_wait, &job), waiting[3];
+        assert_true(gate_take(job.ready));
+        assert_int_equal(mp_semaphore_get_value(job.semaphore), 1);
+        fails(MP_ENOTOWNER, mp_semaphore_release(job.semaphore)); /* they are that one's */
+        ok(mp_semaphore_acquire(job.semaphore, 0));
+        for (int i = 0; i < 3; i++) waiting[i] = start(take_one, &job);
+        while (atomic_load(&board->inside) < 3 * (how + 1)) mp_os_sleep(MS);
+        mp_os_sleep(20 * MS); /* and some of them sleep, most likely */
+        assert_int_equal(atomic_load(&board->done), 3 * how);
+        if (how)
+            ok(mp_process_kill(owner));
+        else
+            assert_true(gate_open(job.never));
+        assert_ends(owner, how ? -9 : 0);
+        for (int i = 0; i < 3; i++) assert_ends(waiting[i], 0); /* who ends with one passes it on */
+        ok(mp_semaphore_release(job.semaphore));
+        assert_int_equal(mp_semaphore_get_value(job.semaphore), 3);
+    }
+    job_destroy(&job);
+}
+
+static void owned_destroyed_while_awaited(void **state)
+{
+    (void)state;
+    struct job job = owned_create(1);
+    const struct board *board = mp_block_data(job.board);
+    mp_process waiting[3];
+    ok(mp_semaphore_acquire(job.semaphore, 0));
+    for (int i = 0; i < 3; i++) waiting[i] = start(take_one, &job);
+    while (atomic_load(&board->inside) < 3) mp_os_sleep(MS);
+    ok(mp_semaphore_destroy(job.semaphore));
+    ok(mp_semaphore_create(&job.semaphore, 1, NULL)); /* where that was */
+    for (int i = 0; i < 3; i++) assert_ends(waiting[i], MP_EBADHANDLE);
+    job_destroy(&job);
+}
+
 /* ---- signal handlers ------------------------------------------------------------------------------------------- */
 
 #if HAS_SIGNALS
@@ -388,6 +494,10 @@ static const struct test_case cases[] = {
     CASE(destroyed_while_awaited),
     CASE(unit_of_the_dead_is_lost),
     CASE(killed_sleepers),
+    CASE_ONCE(owned_counts),
+    CASE(owned_never_too_many),
+    CASE(units_come_back),
+    CASE(owned_destroyed_while_awaited),
 #if HAS_SIGNALS
     CASE(released_by_handler),
 #endif

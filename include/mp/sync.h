@@ -23,9 +23,11 @@ MP_BEGIN
 
 /** Of a lock or an rlock. */
 typedef struct mp_lock_options {
-    const char *name;     /**< for people; copied, the first 31 bytes count */
-    bool detect_deadlock; /**< a wait that would close a circle of waiters fails; on whatever this says where libmp was
-                           * built for debugging (without NDEBUG) */
+    const char *name; /**< for people; copied, the first 31 bytes count */
+    bool
+        detect_deadlock; /**< a wait that would close a circle of waiters fails with MP_EDEADLK. Where libmp was built for
+                           * debugging (without NDEBUG) all locks do so, as far as it can hardly be meant: waits without a
+                           * time-out, in a circle of two threads or more */
 } mp_lock_options;
 
 /**
@@ -55,7 +57,7 @@ MP_NODISCARD MP_API int mp_lock_create(mp_lock *lock, const mp_lock_options *opt
  *   MP_ETIMEDOUT   somebody has it;
  *   MP_EDEADLK     its holder waits for a lock, or an rlock, whose holder waits for one, and so on, that the caller holds:
  *                  mp_error_detail() names them all. Only with detect_deadlock, and if timeout_ms is more than 0. A lock
- *                  counts as its last taker's: one that others are to release, a signal, is better a semaphore;
+ *                  counts as its last taker's: what others are to release, a signal, is better a semaphore;
  *   MP_EBADHANDLE  no lock, also when it is destroyed while this call waits.
  *
  * \threadsafety  any thread. Not for signal handlers.
@@ -245,7 +247,7 @@ MP_API int mp_semaphore_destroy(mp_semaphore semaphore);
 /** Of a condition. Without a lock and an rlock it has an rlock of its own, which goes with it. */
 typedef struct mp_condition_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
-    mp_lock lock;     /**< what protects what is waited for; several conditions may have the same. One of the two at most */
+    mp_lock lock; /**< what protects what is waited for; several conditions may have the same. One of the two at most */
     mp_rlock rlock;
 } mp_condition_options;
 
@@ -432,14 +434,15 @@ MP_API int mp_event_destroy(mp_event event);
 
 /** Of a barrier. */
 typedef struct mp_barrier_options {
-    const char *name;               /**< for people; copied, the first 31 bytes count */
-    int (*action)(void *context);   /**< run by one of the parties, in its process, before any of them goes on; what it returns
+    const char *name; /**< for people; copied, the first 31 bytes count */
+    int (*action)(
+        void *context);  /**< run by one of the parties, in its process, before any of them goes on; what it returns
                                      * but 0 breaks the barrier. Like a target: a function of the program or a library */
-    const void *context;            /**< its argument: */
-    size_t context_size;            /**< so many bytes at context, copied, and a copy is what action gets: they may contain
+    const void *context; /**< its argument: */
+    size_t context_size; /**< so many bytes at context, copied, and a copy is what action gets: they may contain
                                      * handles. 0: it gets that address itself, which means something in the process that
                                      * created the barrier, and in those that it has forked, only */
-    const mp_process *members;      /**< known: the barrier breaks when one of them ends, whether it has arrived or not */
+    const mp_process *members; /**< known: the barrier breaks when one of them ends, whether it has arrived or not */
     size_t member_count;
 } mp_barrier_options;
 

@@ -17,13 +17,17 @@
 
 const char *mp__type_name(enum mp__type type)
 {
-    static const char *const names[MP__TYPE_COUNT] = {
-        [MP__PROCESS] = "process",     [MP__LOCK] = "lock",
-        [MP__RLOCK] = "rlock",         [MP__SEMAPHORE] = "semaphore",
-        [MP__OWNED_SEMAPHORE] = "semaphore", [MP__CONDITION] = "condition",
-        [MP__EVENT] = "event",         [MP__BARRIER] = "barrier",
-        [MP__VALUE] = "value",         [MP__ARRAY] = "array",
-        [MP__BLOCK] = "block"};
+    static const char *const names[MP__TYPE_COUNT] = {[MP__PROCESS] = "process",
+                                                      [MP__LOCK] = "lock",
+                                                      [MP__RLOCK] = "rlock",
+                                                      [MP__SEMAPHORE] = "semaphore",
+                                                      [MP__OWNED_SEMAPHORE] = "semaphore",
+                                                      [MP__CONDITION] = "condition",
+                                                      [MP__EVENT] = "event",
+                                                      [MP__BARRIER] = "barrier",
+                                                      [MP__VALUE] = "value",
+                                                      [MP__ARRAY] = "array",
+                                                      [MP__BLOCK] = "block"};
     return names[type];
 }
 

@@ -6,6 +6,7 @@
  * lock, so what it held when it was seen waiting again it held when it was seen waiting first.
  */
 #include "base/deadlock.h"
+#include "base/control.h"
 #include "base/error.h"
 #include "base/family.h"
 #include "base/lockword.h"
@@ -102,13 +103,13 @@ static void describe(const char *call, const struct link *links, size_t count)
     (void)mp__fail(MP_EDEADLK, "%s: a circle of waiters: %s", call, text.at);
 }
 
-bool mp__deadlock_found(const char *call, _Atomic uint64_t *state)
+bool mp__deadlock_found(const struct mp__detect *detect, _Atomic uint64_t *state)
 {
     struct link links[MOST], again[MOST];
     uint64_t place = (uint64_t)((char *)mp__word_of(state) - (char *)mp__header());
     atomic_thread_fence(memory_order_seq_cst); /* what this thread waits for is written down */
-    size_t count = follow(place, links);
-    if (!count || follow(place, again) != count || !same(links, again, count)) return false;
-    describe(call, links, count);
+    size_t count = follow(place, links);       /* 0: there is none */
+    if (count < detect->least || follow(place, again) != count || !same(links, again, count)) return false;
+    describe(detect->call, links, count);
     return true;
 }

@@ -8,17 +8,42 @@
 #ifndef MP_BASE_DEADLOCK_H
 #define MP_BASE_DEADLOCK_H
 
-#include "base/control.h"
+#include "base/arena.h"
+#include <mp/handle.h>
 
-/* Whether a lock that is not said to is to report circles. */
+/* How much a lock is to report, by its options, or because it is debugged. */
+enum mp__detects {
+    MP__DETECTS_NOTHING,
+    MP__DETECTS_CERTAIN, /* waits for ever, and not for a lock that the thread itself has: somebody else may release that */
+    MP__DETECTS_ALL
+};
+
+static inline uint32_t mp__detects(bool wanted)
+{
 #ifdef NDEBUG
-#define MP__DETECT_DEADLOCKS false
+    return wanted ? MP__DETECTS_ALL : MP__DETECTS_NOTHING;
 #else
-#define MP__DETECT_DEADLOCKS true
+    return wanted ? MP__DETECTS_ALL : MP__DETECTS_CERTAIN;
 #endif
+}
+
+/* What a call looks for. */
+struct mp__detect {
+    const char *call; /* for the detail */
+    size_t least;     /* locks in the circle */
+};
+
+/* For a wait of so many milliseconds; NULL: nothing. */
+static inline const struct mp__detect *mp__detect(struct mp__detect *room, uint32_t detects, int64_t timeout_ms,
+                                                  const char *call)
+{
+    if (detects == MP__DETECTS_NOTHING || (detects == MP__DETECTS_CERTAIN && timeout_ms != MP_FOREVER)) return NULL;
+    *room = (struct mp__detect){.call = call, .least = detects == MP__DETECTS_ALL ? 1 : 2};
+    return room;
+}
 
 /* The calling thread is about to sleep for the lock of that word, and has written that down: whether it would wait for itself.
- * Then the error's detail, of that call, names who and what. */
-bool mp__deadlock_found(const char *call, _Atomic uint64_t *state);
+ * Then the error's detail names who and what. */
+bool mp__deadlock_found(const struct mp__detect *detect, _Atomic uint64_t *state);
 
 #endif

@@ -533,6 +533,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
         mp__process_undeliver(record, id);
         if (!orderly) mp__recover_process(id);
     }
+    mp__recover_belongings(id);
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {
         if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return false;

@@ -90,7 +90,7 @@ struct mp__control {
             uint32_t part;                      /* belongs to something else: not to be destroyed alone */
             alignas(8) _Atomic uint64_t holder; /* rlock: `stamp` of the thread that has it */
             alignas(8) uint64_t maker;          /* of a part: the process that creates what it belongs to; then 0 */
-            uint32_t detects;                   /* a wait that would close a circle fails */
+            uint32_t detects;                   /* enum mp__detects */
             _Atomic uint32_t conditions;        /* it is the lock of some, or was */
         } lock;
         struct {
@@ -111,7 +111,7 @@ struct mp__control {
             uint32_t count;
             alignas(8) _Atomic uint64_t ticket; /* of who came to wait last */
         } owned;
-        struct { /* condition.c; changes under its lock */
+        struct {                      /* condition.c; changes under its lock */
             alignas(8) uint64_t lock; /* handle of a lock or an rlock */
             uint32_t own_lock;        /* goes with it */
             _Atomic uint32_t waiting; /* not told yet; what the dead leave makes it too high, nothing too low */
@@ -119,13 +119,13 @@ struct mp__control {
         } condition;
         struct { /* barrier.c; the word is a lock's, and all but `lost` and `ended` changes under that */
             uint32_t parties;
-            _Atomic uint32_t arrived, status;   /* in this round */
-            _Atomic uint32_t actor;             /* number of the thread that runs the action, or 0 */
-            alignas(8) _Atomic uint64_t round;  /* from 1 */
-            alignas(8) _Atomic uint64_t lost;   /* the last round in which somebody died */
-            _Atomic uint32_t ended;             /* a member has */
-            uint32_t members;                   /* how many */
-            alignas(8) uint64_t extras;         /* offset of the rest, or 0 */
+            _Atomic uint32_t arrived, status;  /* in this round */
+            _Atomic uint32_t actor;            /* number of the thread that runs the action, or 0 */
+            alignas(8) _Atomic uint64_t round; /* from 1 */
+            alignas(8) _Atomic uint64_t lost;  /* the last round in which somebody died */
+            _Atomic uint32_t ended;            /* a member has */
+            uint32_t members;                  /* how many */
+            alignas(8) uint64_t extras;        /* offset of the rest, or 0 */
         } barrier;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         uint8_t room[56];

@@ -4,11 +4,11 @@
  */
 #include "base/lockword.h"
 #include "base/deadline.h"
-#include "base/deadlock.h"
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 #include <mp/error.h>
 
@@ -48,7 +48,8 @@ static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
     return done;
 }
 
-static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline, const char *call)
+static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline,
+                const struct mp__detect *detect)
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
     unsigned looks = 0;
@@ -82,7 +83,7 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
         /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of
          * those who sleep, and the next release has to make up for it. */
         if (flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        if (call && mp__deadlock_found(call, state)) return MP_EDEADLK;
+        if (detect && mp__deadlock_found(detect, state)) return MP_EDEADLK;
         mp__park_sleep_behind((uint32_t)seen & MP__LOCK_OWNER, mp__word_of(state), (uint32_t)seen,
                               mp__deadline_slice(deadline, slice(watched)));
         flags = MP__LOCK_WAITERS;
@@ -94,11 +95,12 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
     }
 }
 
-int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline, const char *call)
+int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline,
+                      const struct mp__detect *detect)
 {
     if (mp__lockword_try(state, free_state, owner)) return 0; /* this thread had no record yet, or it is free by now */
     mp__thread_intend_to_take(mp__word_of(state));
-    int result = wait(state, free_state, owner, deadline, call);
+    int result = wait(state, free_state, owner, deadline, detect);
     mp__thread_done();
     return result;
 }
@@ -122,6 +124,7 @@ int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t 
     mp__thread_intend(mp__word_of(state));
     int result = release(state, free_state, only);
     mp__thread_done();
+    if (mp__self.calls) mp__waiters_call();
     return result;
 }
 

@@ -19,7 +19,7 @@
 #ifndef MP_BASE_LOCKWORD_H
 #define MP_BASE_LOCKWORD_H
 
-#include "base/arena.h"
+#include "base/deadlock.h"
 
 #define MP__LOCK_WAITERS UINT32_C(0x80000000)
 #define MP__LOCK_DIED    UINT32_C(0x40000000)
@@ -42,9 +42,10 @@ static inline bool mp__lockword_free(_Atomic uint64_t *state, uint64_t free_stat
 }
 
 /* Take it, spinning and sleeping as long as that takes: 0, MP_OWNERDEAD: taken, and its last owner died; MP_ETIMEDOUT, or
- * MP_EBADHANDLE: the generation is over. `call` is NULL, or to be named in MP_EDEADLK: it would wait for itself (detail
- * set). */
-int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline, const char *call);
+ * MP_EBADHANDLE: the generation is over. It looks for circles of waiters as `detect` says
+ * (NULL: not): MP_EDEADLK, it would wait for itself (detail set). */
+int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline,
+                      const struct mp__detect *detect);
 
 /* Free it, if it has any owner (only == 0) or that one: 0; MP_EOVERFLOW: it is free; MP_ENOTOWNER; MP_EBADHANDLE. */
 int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only);

@@ -24,8 +24,14 @@
 #define SPIN_LEAST   INT64_C(1000)  /* ns */
 #define SPIN_DEFAULT INT64_C(20000) /* less than what falling asleep and being woken cost together */
 #define PAUSES_MOST  64u
+#define PAUSES_CLOCK 8u /* from so many on the clock is looked at */
+
+/* Two that wait for each other, and both sleep, each wait for as long as it takes to be woken: neither would ever learn that
+ * spinning pays, were it not tried for longer now and then. */
+#define TRY_EVERY 16u
 
 static _Thread_local int64_t spin_average = SPIN_LEAST * 4; /* ns after which spins have paid */
+static _Thread_local uint32_t spins;
 static _Atomic int32_t cpus;                                /* 0: not asked yet */
 
 static void pause_cpu(void)
@@ -55,7 +61,7 @@ struct mp__spin mp__spin_begin(void)
     if (most == 0) most = SPIN_DEFAULT;
     if (most < 0 || alone()) return (struct mp__spin){.start = 0};
     int64_t limit = 2 * spin_average;
-    if (limit > most) limit = most;
+    if (limit > most || ++spins % TRY_EVERY == 0) limit = most;
     return (struct mp__spin){.start = mp_os_now(), .limit = limit, .pauses = 1};
 }
 
@@ -63,20 +69,16 @@ bool mp__spin_again(struct mp__spin *spin)
 {
     if (!spin->start) return false;
     for (uint32_t i = 0; i < spin->pauses; i++) pause_cpu();
-    if (spin->pauses < PAUSES_MOST)
-        spin->pauses *= 2;
-    else if (mp_os_now() - spin->start >= spin->limit)
-        return false;
+    if (spin->pauses >= PAUSES_CLOCK && mp_os_now() - spin->start >= spin->limit) return false;
+    if (spin->pauses < PAUSES_MOST) spin->pauses *= 2;
     return true;
 }
 
 void mp__spin_end(struct mp__spin *spin, bool paid)
 {
     if (!spin->start) return;
-    if (paid)
-        spin_average += (mp_os_now() - spin->start - spin_average) / 8;
-    else
-        spin_average -= spin_average / 8;
+    int64_t more = paid ? mp_os_now() - spin->start - spin_average : -spin_average;
+    spin_average += more > 0 ? more / 2 : more / 8;
     if (spin_average < SPIN_LEAST / 2) spin_average = SPIN_LEAST / 2;
 }
 

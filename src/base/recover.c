@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "base/lockword.h"
 #include "base/park.h"
+#include "base/repair.h"
 #include "base/thread.h"
 #include "base/waiter.h"
 
@@ -145,30 +146,46 @@ static void finish_memory(uint64_t offset, uint64_t id, uint64_t process)
 }
 
 /* Its units come back. */
-static void finish_owned(const struct mp__control *control, uint64_t id, uint64_t process)
+static void give_back_units(const struct mp__control *control, uint64_t id, uint64_t process)
 {
     uint32_t count = control->as.owned.count, back = 0;
-    finish_memory(control->as.owned.units, id, process);
     _Atomic uint64_t *units = mp__heap_at(control->as.owned.units, count * sizeof *units);
     for (uint32_t i = 0; units && i < count; i++) {
         uint64_t owner = process;
-        back += atomic_compare_exchange_strong_explicit(&units[i], &owner, 0, memory_order_acq_rel, memory_order_relaxed);
+        back +=
+            atomic_compare_exchange_strong_explicit(&units[i], &owner, 0, memory_order_acq_rel, memory_order_relaxed);
     }
     if (back) (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
 /* A member that is known will not come any more. */
-static void finish_barrier(struct mp__control *control, uint64_t id, uint64_t process)
+static void leave_barrier(struct mp__control *control, uint64_t id, uint64_t process)
 {
-    finish_memory(control->as.barrier.extras, id, process);
-    const uint64_t *members = control->as.barrier.members ? mp__heap_at(control->as.barrier.extras,
-                                                                        control->as.barrier.members * sizeof *members)
-                                                          : NULL;
-    for (uint32_t i = 0; members && i < control->as.barrier.members; i++) {
+    uint32_t count = control->as.barrier.members;
+    uint64_t *members = count ? mp__heap_at(control->as.barrier.extras, count * sizeof *members) : NULL;
+    for (uint32_t i = 0; members && i < count; i++) {
         if (members[i] != process) continue;
         atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_release);
+        MP__THEN;
+        members[i] = 0; /* and is none any more, should the barrier be reset */
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
     }
+}
+
+void mp__recover_belongings(uint64_t process)
+{
+    const struct mp__header *header = mp__header();
+    uint64_t id;
+    mp__arena_lock();
+    uint32_t left = header->counts[MP__OWNED_SEMAPHORE] + header->counts[MP__BARRIER];
+    for (uint32_t index = 1; left && index < header->controls_top; index++) {
+        struct mp__control *control = control_alive(index, &id);
+        uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
+        if (type == MP__OWNED_SEMAPHORE) give_back_units(control, id, process);
+        if (type == MP__BARRIER) leave_barrier(control, id, process);
+        left -= type == MP__OWNED_SEMAPHORE || type == MP__BARRIER;
+    }
+    mp__arena_unlock();
 }
 
 static void finish_objects(uint64_t process)
@@ -180,8 +197,8 @@ static void finish_objects(uint64_t process)
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
         if (type == MP__VALUE || type == MP__ARRAY || type == MP__BLOCK) finish_data(control, id, process);
         if (type == MP__CONDITION) finish_condition(control);
-        if (type == MP__OWNED_SEMAPHORE) finish_owned(control, id, process);
-        if (type == MP__BARRIER) finish_barrier(control, id, process);
+        if (type == MP__OWNED_SEMAPHORE) finish_memory(control->as.owned.units, id, process);
+        if (type == MP__BARRIER) finish_memory(control->as.barrier.extras, id, process);
         if (type == MP__SEMAPHORE) mp__count_after_death(&control->state);
         if (type == MP__EVENT) mp__park_wake(&control->state, UINT32_MAX);
     }

@@ -13,6 +13,7 @@ struct mp__self {
     uint64_t stamp;
     bool took;        /* a lock: whoever has not holds none at its end */
     uint32_t intents; /* that are set; or would be, were there room */
+    uint32_t calls;   /* threads to be woken when it lets go of a lock: waiter.c */
 };
 extern _Thread_local struct mp__self mp__self;
 

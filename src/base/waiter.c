@@ -78,7 +78,8 @@ static enum mp__told hear(_Atomic uint32_t *word)
 {
     uint32_t seen = atomic_load_explicit(word, memory_order_acquire); /* W2 */
     while (told_of(seen) == MP__TOLD_LOOK)
-        if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~TOLD, memory_order_acquire, memory_order_acquire))
+        if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~TOLD, memory_order_acquire,
+                                                  memory_order_acquire))
             return MP__TOLD_LOOK;
     return told_of(seen);
 }
@@ -101,33 +102,60 @@ enum mp__told mp__waiter_wait(int64_t deadline)
 
 /* ---- telling --------------------------------------------------------------------------------------------------- */
 
+struct message {
+    uint64_t object, tickets;
+    enum mp__told told;
+    bool later;
+};
+
 /* Whether it waits for that, and has not been told yet; *word is what it sleeps on then. */
-static bool waits(struct mp__thread *thread, uint64_t object, uint64_t tickets, uint32_t *word)
+static bool waits(const struct mp__thread *thread, const struct message *message, uint32_t *word)
 {
     *word = atomic_load_explicit(&thread->told, memory_order_acquire); /* W1 */
-    return atomic_load_explicit(&thread->waits_for, memory_order_acquire) == object &&
-           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= tickets && told_of(*word) <= MP__TOLD_LOOK;
+    return atomic_load_explicit(&thread->waits_for, memory_order_acquire) == message->object &&
+           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= message->tickets && told_of(*word) <= MP__TOLD_LOOK;
 }
 
-static bool tell(struct mp__thread *thread, uint64_t object, uint64_t tickets, enum mp__told told)
+/* Those that are to be woken later; more than these are woken at once. */
+#define CALLS_MOST 16
+static _Thread_local uint32_t calls[CALLS_MOST];
+
+void mp__waiters_call(void)
 {
+    while (mp__self.calls) {
+        struct mp__thread *thread = mp__thread_at(calls[--mp__self.calls]);
+        if (thread) (void)mp__park_wake_word(&thread->told, 1);
+    }
+}
+
+static void call(struct mp__thread *thread, uint32_t number, bool later)
+{
+    if (later && mp__self.calls < CALLS_MOST)
+        calls[mp__self.calls++] = number;
+    else
+        (void)mp__park_wake_word(&thread->told, 1);
+}
+
+static bool tell(uint32_t number, const struct message *message)
+{
+    struct mp__thread *thread = mp__thread_at(number);
     uint32_t seen;
     do {
-        if (!waits(thread, object, tickets, &seen) || told_of(seen) == told) return false;
-    } while (!atomic_compare_exchange_weak_explicit(&thread->told, &seen, with_told(seen, told), memory_order_release,
-                                                    memory_order_relaxed)); /* W1, W2 */
-    if (seen & ASLEEP) (void)mp__park_wake_word(&thread->told, 1);
+        if (!thread || !waits(thread, message, &seen) || told_of(seen) == message->told) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&thread->told, &seen, with_told(seen, message->told),
+                                                    memory_order_release, memory_order_relaxed)); /* W1, W2 */
+    if (seen & ASLEEP) call(thread, number, message->later);
     return true;
 }
 
 /* The one that has the lowest ticket above that; 0: nobody. */
-static uint32_t next_in_line(uint64_t object, uint64_t tickets, uint64_t *above)
+static uint32_t next_in_line(const struct message *message, uint64_t *above)
 {
     uint32_t next = 0, word;
     uint64_t lowest = 0;
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        struct mp__thread *thread = mp__thread_at(number);
-        if (!thread || !waits(thread, object, tickets, &word)) continue;
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (!thread || !waits(thread, message, &word)) continue;
         uint64_t ticket = atomic_load_explicit(&thread->ticket, memory_order_relaxed);
         if (ticket <= *above || (next && ticket >= lowest)) continue;
         next = number;
@@ -137,32 +165,41 @@ static uint32_t next_in_line(uint64_t object, uint64_t tickets, uint64_t *above)
     return next;
 }
 
-static uint32_t tell_all(uint64_t object, uint64_t tickets, enum mp__told told)
+static uint32_t tell_some(const struct message *message, uint32_t count)
 {
-    uint32_t count = 0;
-    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        struct mp__thread *thread = mp__thread_at(number);
-        count += thread && tell(thread, object, tickets, told);
+    uint32_t done = 0, number;
+    uint64_t above = 0;
+    if (count == MP__WAITERS_ALL) {
+        for (number = 1; number <= mp__thread_top(); number++) done += tell(number, message);
+        return done;
     }
-    return count;
+    while (done < count && (number = next_in_line(message, &above)) != 0)
+        done += !mp__thread_is_dead(number, false) && tell(number, message);
+    return done;
 }
 
 uint32_t mp__waiters_tell(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told)
 {
-    if (count == MP__WAITERS_ALL) return tell_all(object, tickets, told);
-    uint32_t done = 0, number;
-    uint64_t above = 0;
-    while (done < count && (number = next_in_line(object, tickets, &above)) != 0)
-        done += !mp__thread_is_dead(number, false) && tell(mp__thread_at(number), object, tickets, told);
-    return done;
+    return tell_some(&(struct message){.object = object, .tickets = tickets, .told = told}, count);
+}
+
+uint32_t mp__waiters_tell_later(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told)
+{
+    return tell_some(&(struct message){.object = object, .tickets = tickets, .told = told, .later = true}, count);
+}
+
+/* What each waits for; 0: nothing. */
+static uint64_t object_of(uint32_t number)
+{
+    const struct mp__thread *thread = mp__thread_at(number);
+    return thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
 }
 
 void mp__waiters_look(void)
 {
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        struct mp__thread *thread = mp__thread_at(number);
-        uint64_t object = thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
-        if (object) (void)tell(thread, object, MP__TICKETS_ALL, MP__TOLD_LOOK);
+        uint64_t object = object_of(number);
+        if (object) (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
     }
 }
 
@@ -195,18 +232,28 @@ static void pass_on(struct mp__thread *dead)
     }
 }
 
+/* Who was told something, and sleeps. */
+static bool wake_told(uint32_t number)
+{
+    struct mp__thread *thread = mp__thread_at(number);
+    uint32_t word = atomic_load_explicit(&thread->told, memory_order_acquire);
+    if (told_of(word) && word & ASLEEP) (void)mp__park_wake_word(&thread->told, 1); /* W3 */
+    return told_of(word);
+}
+
+void mp__waiters_call_all(void)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++)
+        if (object_of(number)) (void)wake_told(number);
+}
+
 void mp__waiters_after_death(struct mp__thread *dead)
 {
     pass_on(dead);
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        struct mp__thread *thread = mp__thread_at(number);
-        uint64_t object = thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
-        if (!object || thread == dead) continue;
-        uint32_t word = atomic_load_explicit(&thread->told, memory_order_acquire);
-        if (told_of(word) && word & ASLEEP)
-            (void)mp__park_wake_word(&thread->told, 1); /* W3 */
-        else if (!told_of(word) && mp__control_is_over(object))
-            (void)tell(thread, object, MP__TICKETS_ALL, MP__TOLD_LOOK);
+        uint64_t object = object_of(number);
+        if (object && mp__thread_at(number) != dead && !wake_told(number) && mp__control_is_over(object))
+            (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
     }
     atomic_store_explicit(&dead->waits_for, 0, memory_order_release);
 }

@@ -43,6 +43,12 @@ enum mp__told mp__waiter_end(void);
 /* Tell threads that wait for that object with a ticket up to that one: so many at most, the lowest tickets first, or all. Who
  * is dead does not count. How many were told. */
 uint32_t mp__waiters_tell(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told);
+/* The same; but those of them who sleep are woken when this thread has let go of what they need: by mp__waiters_call, which who
+ * does that calls if mp__self.calls is not 0. */
+uint32_t mp__waiters_tell_later(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told);
+void mp__waiters_call(void);
+/* Whoever has been told something, and sleeps: another thread was to call it, and has not let go itself. */
+void mp__waiters_call_all(void);
 /* MP__TOLD_LOOK for whoever waits for anything. */
 void mp__waiters_look(void);
 

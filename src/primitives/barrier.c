@@ -61,7 +61,8 @@ static int check(const mp_barrier *barrier, uint32_t parties, const mp_barrier_o
 {
     if (!barrier) return mp__fail(MP_EINVAL, "mp_barrier_create: barrier is NULL");
     if (!parties || parties > MP_BARRIER_MAX)
-        return mp__fail(MP_EINVAL, "mp_barrier_create: %u parties: at least 1, and at most %d", parties, MP_BARRIER_MAX);
+        return mp__fail(MP_EINVAL, "mp_barrier_create: %u parties: at least 1, and at most %d", parties,
+                        MP_BARRIER_MAX);
     if (options->member_count > parties || (options->member_count && !options->members))
         return mp__fail(MP_EINVAL, "mp_barrier_create: %llu members, %s", (unsigned long long)options->member_count,
                         options->members ? "more than parties" : "and members is NULL");
@@ -107,6 +108,15 @@ static int extras_create(const mp_barrier_options *options, uint64_t *offset)
     return 0;
 }
 
+/* Those that ended before the barrier was there. */
+static void look_at_members(uint64_t id, const mp_barrier_options *options)
+{
+    struct mp__control *control = mp__control_of(id, MP__BARRIER);
+    for (size_t i = 0; control && i < options->member_count; i++)
+        if (mp__process_has_ended(options->members[i].id))
+            atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_relaxed);
+}
+
 int mp_barrier_create(mp_barrier *barrier, uint32_t parties, const mp_barrier_options *options)
 {
     static const mp_barrier_options none;
@@ -123,6 +133,7 @@ int mp_barrier_create(mp_barrier *barrier, uint32_t parties, const mp_barrier_op
         return result;
     }
     if (plan.extras) mp__heap_set_ref(plan.extras, id);
+    look_at_members(id, options);
     barrier->id = id;
     return 0;
 }
@@ -154,8 +165,8 @@ static void end_round(struct mp__control *control, uint64_t id, enum status stat
     atomic_store_explicit(&control->as.barrier.arrived, 0, memory_order_relaxed);
     set_status(control, status);
     atomic_store_explicit(&control->as.barrier.round, round + 1, memory_order_relaxed);
-    if (somebody) (void)mp__waiters_tell(id, round, MP__WAITERS_ALL, told);
-    if (acted) (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+    if (somebody) (void)mp__waiters_tell_later(id, round, MP__WAITERS_ALL, told);
+    if (acted) (void)mp__waiters_tell_later(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
 static void break_round(struct mp__control *control, uint64_t id, enum status status)
@@ -177,11 +188,11 @@ static int enter(struct mp__control *control, uint64_t id)
 
 static int enter_for(const char *call, mp_barrier barrier, struct mp__control **control)
 {
+    *control = mp__control_of(barrier.id, MP__BARRIER);
+    if (!*control) return mp__fail_handle(call, barrier.id, "barrier");
     int result = mp__thread_join();
     if (result < 0) return result;
-    *control = mp__control_of(barrier.id, MP__BARRIER);
-    if (!*control || enter(*control, barrier.id) < 0) return mp__fail_handle(call, barrier.id, "barrier");
-    return 0;
+    return enter(*control, barrier.id) < 0 ? mp__fail_handle(call, barrier.id, "barrier") : 0;
 }
 
 static int fail_broken(const struct mp__control *control, bool by_death)
@@ -342,16 +353,6 @@ int mp_barrier_abort(mp_barrier barrier)
     return 0;
 }
 
-/* Members that have ended are none any more; the next that ends breaks the barrier again. */
-static void forget_members(struct mp__control *control)
-{
-    uint32_t count = control->as.barrier.members;
-    uint64_t *members = count ? mp__heap_at(control->as.barrier.extras, count * sizeof *members) : NULL;
-    atomic_store_explicit(&control->as.barrier.ended, 0, memory_order_release);
-    for (uint32_t i = 0; members && i < count; i++)
-        if (members[i] && mp__process_has_ended(members[i])) members[i] = 0;
-}
-
 int mp_barrier_reset(mp_barrier barrier)
 {
     struct mp__control *control;
@@ -360,7 +361,7 @@ int mp_barrier_reset(mp_barrier barrier)
     enum status status = status_of(control);
     if (status == ACTING || atomic_load_explicit(&control->as.barrier.arrived, memory_order_relaxed))
         break_round(control, barrier.id, BROKEN);
-    forget_members(control);
+    atomic_store_explicit(&control->as.barrier.ended, 0, memory_order_relaxed); /* the next that ends breaks it again */
     set_status(control, OPEN);
     mp__monitor_leave(control, barrier.id);
     return 0;

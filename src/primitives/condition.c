@@ -136,7 +136,8 @@ static int take_again(const struct subject *subject, int64_t depth)
 {
     struct mp__control *control = mp__control_of(subject->lock, subject->recursive ? MP__RLOCK : MP__LOCK);
     if (!control) return MP_EBADHANDLE;
-    int result = mp__lockword_wait(&control->state, subject->lock & ~UINT64_C(0xffffffff), mp__self.owner, MP_OS_NEVER, NULL);
+    int result =
+        mp__lockword_wait(&control->state, subject->lock & ~UINT64_C(0xffffffff), mp__self.owner, MP_OS_NEVER, NULL);
     if (result >= 0 && subject->recursive) mp__rlock_resume((mp_rlock){subject->lock}, depth);
     return result;
 }
@@ -159,7 +160,8 @@ static int wait(const struct subject *subject, int64_t deadline)
 {
     struct mp__control *control = subject->control;
     atomic_fetch_add_explicit(&control->as.condition.waiting, 1, memory_order_relaxed);
-    mp__waiter_begin(subject->id, atomic_fetch_add_explicit(&control->as.condition.ticket, 1, memory_order_relaxed) + 1);
+    mp__waiter_begin(subject->id,
+                     atomic_fetch_add_explicit(&control->as.condition.ticket, 1, memory_order_relaxed) + 1);
     int64_t depth = let_go(subject);
     int result = depth < 0 ? MP_EBADHANDLE : await(subject, deadline);
     if (result == 0) result = take_again(subject, depth);
@@ -207,7 +209,7 @@ static int notify(const char *call, mp_condition condition, uint32_t count)
     _Atomic uint32_t *waiting = &subject.control->as.condition.waiting;
     uint32_t expected = atomic_load_explicit(waiting, memory_order_relaxed);
     if (!expected || !count) return 0;
-    uint32_t told = mp__waiters_tell(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO);
+    uint32_t told = mp__waiters_tell_later(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO);
     /* Fewer than were wanted: nobody is left. All that comes to wait needs the lock. */
     atomic_store_explicit(waiting, told < count || told >= expected ? 0 : expected - told, memory_order_relaxed);
     return 0;

@@ -20,7 +20,7 @@ static uint64_t free_state(uint64_t id)
 static void fill(struct mp__control *control, const void *with)
 {
     const mp_lock_options *options = with;
-    control->as.lock.detects = MP__DETECT_DEADLOCKS || (options && options->detect_deadlock);
+    control->as.lock.detects = mp__detects(options && options->detect_deadlock);
 }
 
 int mp_lock_create(mp_lock *lock, const mp_lock_options *options)
@@ -37,8 +37,9 @@ static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t tim
 {
     int result = mp__thread_join();
     if (result < 0) return result;
+    struct mp__detect detect;
     result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms),
-                               control->as.lock.detects ? "mp_lock_acquire" : NULL);
+                               mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_lock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
@@ -63,7 +64,11 @@ int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
 static int release_slowly(mp_lock lock)
 {
     struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    /* Who took it may have notified somebody, who shall be woken when it is free, and not be the one who frees it. */
+    bool calls = control && atomic_load_explicit(&control->as.lock.conditions, memory_order_relaxed) &&
+                 (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != mp__self.owner;
     int result = control ? mp__lockword_release(&control->state, free_state(lock.id), 0) : MP_EBADHANDLE;
+    if (result == 0 && calls) mp__waiters_call_all();
     if (result == 0) return 0;
     if (result == MP_EOVERFLOW) return mp__fail(result, "mp_lock_release: lock \"%s\" is not held", control->name);
     return mp__fail_handle("mp_lock_release", lock.id, "lock");
@@ -72,8 +77,10 @@ static int release_slowly(mp_lock lock)
 int mp_lock_release(mp_lock lock)
 {
     struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
-    if (control && mp__self.owner && mp__lockword_free(&control->state, free_state(lock.id), mp__self.owner)) return 0;
-    return release_slowly(lock);
+    if (!control || !mp__self.owner || !mp__lockword_free(&control->state, free_state(lock.id), mp__self.owner))
+        return release_slowly(lock);
+    if (mp__self.calls) mp__waiters_call();
+    return 0;
 }
 
 int mp_lock_locked(mp_lock lock)

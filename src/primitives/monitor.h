@@ -12,6 +12,7 @@
 #include "base/control.h"
 #include "base/lockword.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 
 /* 0 or MP_OWNERDEAD: inside; MP_EBADHANDLE: the object is over (no detail set). By a thread with a record. */
 static inline int mp__monitor_enter(struct mp__control *control, uint64_t id)
@@ -27,6 +28,7 @@ static inline void mp__monitor_leave(struct mp__control *control, uint64_t id)
     uint64_t free_state = id & ~UINT64_C(0xffffffff);
     if (!mp__lockword_free(&control->state, free_state, mp__self.owner))
         (void)mp__lockword_release(&control->state, free_state, mp__self.owner);
+    if (mp__self.calls) mp__waiters_call();
 }
 
 #endif

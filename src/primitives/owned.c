@@ -107,7 +107,7 @@ int mp__owned_release(mp_semaphore semaphore)
     int result = enter("mp_semaphore_release", semaphore, &control, &units);
     if (result < 0) return result;
     bool had = hand_over(control, units, mp__family_id(), 0);
-    if (had) (void)mp__waiters_tell(semaphore.id, MP__TICKETS_ALL, 1, MP__TOLD_GO);
+    if (had) (void)mp__waiters_tell_later(semaphore.id, MP__TICKETS_ALL, 1, MP__TOLD_GO);
     mp__monitor_leave(control, semaphore.id);
     if (had) return 0;
     return mp__fail(MP_ENOTOWNER, "mp_semaphore_release: this process has no unit of semaphore \"%s\"", control->name);

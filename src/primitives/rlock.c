@@ -21,7 +21,8 @@ static uint64_t free_state(uint64_t id)
 }
 
 struct plan {
-    bool part, detects;
+    bool part;
+    uint32_t detects;
 };
 
 static void fill(struct mp__control *control, const void *with)
@@ -43,13 +44,13 @@ static int create(mp_rlock *rlock, const char *name, struct plan plan)
 int mp_rlock_create(mp_rlock *rlock, const mp_lock_options *options)
 {
     if (!rlock) return mp__fail(MP_EINVAL, "mp_rlock_create: rlock is NULL");
-    const struct plan plan = {.detects = MP__DETECT_DEADLOCKS || (options && options->detect_deadlock)};
+    const struct plan plan = {.detects = mp__detects(options && options->detect_deadlock)};
     return create(rlock, options ? options->name : NULL, plan);
 }
 
 int mp__rlock_create_part(mp_rlock *rlock, const char *name)
 {
-    return create(rlock, name, (struct plan){.part = true, .detects = MP__DETECT_DEADLOCKS});
+    return create(rlock, name, (struct plan){.part = true, .detects = mp__detects(false)});
 }
 
 void mp__rlock_part_is_made(mp_rlock rlock, bool made)
@@ -77,8 +78,9 @@ static int acquire_slowly(mp_rlock rlock, struct mp__control *control, int64_t t
 {
     int result = mp__thread_join();
     if (result < 0) return result;
+    struct mp__detect detect;
     result = mp__lockword_wait(&control->state, free_state(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
-                               control->as.lock.detects ? "mp_rlock_acquire" : NULL);
+                               mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_rlock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_rlock_acquire: rlock \"%s\" is held", control->name);
