@@ -47,6 +47,7 @@ void bench_note(const char *metric, const char *text);
 /* The groups. */
 void bench_start(void);
 void bench_lock(void);
+void bench_sync(void);
 void bench_death(void);
 
 #endif

@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     }
     bench_start();
     bench_lock();
+    bench_sync();
     bench_death();
     return 0;
 }

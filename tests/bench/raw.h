@@ -35,4 +35,29 @@ enum {
 extern const struct bench_lock_kind raw_locks[];
 extern const size_t raw_lock_count;
 
+/** What two processes wait for each other with. */
+enum bench_pair {
+    BENCH_CONDITION,
+    BENCH_EVENT,
+    BENCH_BARRIER,
+    BENCH_PAIRS
+};
+
+/** Such a thing and a number that counts what both have done, in memory of any process that is shared. */
+struct bench_pair_kind {
+    const char *name;                                 /* NULL: not here */
+    int (*init)(void *memory);                        /* memory of BENCH_PAIR_SIZE, zeroed and aligned to 64; 0 or -1 */
+    int (*play)(void *memory, int side, long rounds); /* sides 0 and 1 at once, each adds 1 a round; 0 or -1 */
+    long (*number)(const void *memory);
+};
+
+enum {
+    BENCH_PAIR_SIZE = 512
+};
+
+extern const struct bench_pair_kind raw_pairs[BENCH_PAIRS];
+
+/** Keep this thread on one CPU, the same for all who ask; 0 or -1. NULL: not here. */
+extern int (*const raw_one_cpu)(void);
+
 #endif
