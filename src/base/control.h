@@ -10,6 +10,13 @@
 
 #include "base/arena.h"
 
+/* The rarer half of a function: not to be part of the other one, which is quicker without. */
+#if defined(__GNUC__)
+#define MP__RARELY __attribute__((noinline, cold))
+#else
+#define MP__RARELY
+#endif
+
 #define MP__INDEX_BITS 24
 #define MP__INDEX_MASK ((UINT64_C(1) << MP__INDEX_BITS) - 1)
 #define MP__TAG_MASK   (UINT64_C(0xff) << MP__INDEX_BITS)

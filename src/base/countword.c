@@ -10,6 +10,8 @@
 
 #include <mp/error.h>
 
+_Thread_local _Atomic uint64_t mp__count_guess;
+
 static bool same_generation(uint64_t state, uint64_t generation)
 {
     return (state ^ generation) >> 32 == 0;

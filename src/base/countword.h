@@ -25,18 +25,42 @@
 #define MP__COUNT_WAITERS UINT32_C(0x80000000)
 #define MP__COUNT_MOST    UINT32_C(0x7fffffff)
 
+/* What this thread last made of one: most likely it still is, and then it need not be read before it is changed, which takes
+ * as long as the change itself where another processor has it. A guess, of some semaphore, by whoever: also by signal
+ * handlers. */
+extern _Thread_local _Atomic uint64_t mp__count_guess;
+
+static inline bool mp__count_change(_Atomic uint64_t *state, uint64_t *seen, uint64_t next, memory_order order)
+{
+    if (!atomic_compare_exchange_weak_explicit(state, seen, next, order, memory_order_relaxed)) return false;
+    atomic_store_explicit(&mp__count_guess, next, memory_order_relaxed);
+    return true;
+}
+
 /* Take a unit if there is one. `generation` is the state without the word. */
 static inline bool mp__count_try(_Atomic uint64_t *state, uint64_t generation)
 {
-    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    uint64_t seen = atomic_load_explicit(&mp__count_guess, memory_order_relaxed);
+    if (seen >> 32 != generation >> 32 || !(seen & MP__COUNT_MOST))
+        seen = atomic_load_explicit(state, memory_order_relaxed);
     while (seen >> 32 == generation >> 32 && seen & MP__COUNT_MOST)
-        if (atomic_compare_exchange_weak_explicit(state, &seen, seen - 1, memory_order_acquire, /* N2 */
-                                                  memory_order_relaxed))
-            return true;
+        if (mp__count_change(state, &seen, seen - 1, memory_order_acquire)) return true; /* N2 */
     return false;
 }
 
-/* The same, spinning and sleeping until there is one: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is over. By a thread
+/* One unit more, if there are less than `most` and nobody sleeps. Should the object be another one by now, the generation has
+ * changed, and `most`, which may be that one's, means nothing. */
+static inline bool mp__count_give(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
+{
+    uint64_t seen = atomic_load_explicit(&mp__count_guess, memory_order_relaxed);
+    if (seen >> 32 != generation >> 32 || (uint32_t)seen >= most)
+        seen = atomic_load_explicit(state, memory_order_relaxed);
+    while (seen >> 32 == generation >> 32 && (uint32_t)seen < most) /* with MP__COUNT_WAITERS it is more */
+        if (mp__count_change(state, &seen, seen + 1, memory_order_release)) return true; /* N2 */
+    return false;
+}
+
+/* The same as mp__count_try, spinning and sleeping until there is one: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is over. By a thread
  * with a record. */
 int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadline);
 

@@ -86,12 +86,11 @@ struct mp__control {
     alignas(8) _Atomic uint64_t holders; /* the first, or next, block of them; 0: none */
     union {
         struct {
-            _Atomic uint32_t depth;             /* rlock: times taken; the owner's own */
-            uint32_t part;                      /* belongs to something else: not to be destroyed alone */
-            alignas(8) _Atomic uint64_t holder; /* rlock: `stamp` of the thread that has it */
-            alignas(8) uint64_t maker;          /* of a part: the process that creates what it belongs to; then 0 */
-            uint32_t detects;                   /* enum mp__detects */
-            _Atomic uint32_t conditions;        /* it is the lock of some, or was */
+            _Atomic uint32_t again;    /* rlock: how often its owner has taken it since it took it first; the owner's */
+            uint32_t part;             /* belongs to something else: not to be destroyed alone */
+            alignas(8) uint64_t maker; /* of a part: the process that creates what it belongs to; then 0 */
+            uint32_t detects;          /* enum mp__detects */
+            _Atomic uint32_t conditions; /* it is the lock of some, or was */
         } lock;
         struct {
             alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */

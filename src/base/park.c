@@ -32,7 +32,7 @@
 
 static _Thread_local int64_t spin_average = SPIN_LEAST * 4; /* ns after which spins have paid */
 static _Thread_local uint32_t spins;
-static _Atomic int32_t cpus;                                /* 0: not asked yet */
+static _Atomic int32_t cpus; /* 0: not asked yet */
 
 static void pause_cpu(void)
 {

@@ -113,7 +113,8 @@ static bool waits(const struct mp__thread *thread, const struct message *message
 {
     *word = atomic_load_explicit(&thread->told, memory_order_acquire); /* W1 */
     return atomic_load_explicit(&thread->waits_for, memory_order_acquire) == message->object &&
-           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= message->tickets && told_of(*word) <= MP__TOLD_LOOK;
+           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= message->tickets &&
+           told_of(*word) <= MP__TOLD_LOOK;
 }
 
 /* Those that are to be woken later; more than these are woken at once. */

@@ -95,14 +95,14 @@ static int lock_release(const struct subject *subject)
 
 int mp_condition_acquire(mp_condition condition, int64_t timeout_ms)
 {
-    struct subject subject;
+    struct subject subject = {.id = 0};
     int result = find("mp_condition_acquire", condition, &subject);
     return result < 0 ? result : lock_acquire(&subject, timeout_ms);
 }
 
 int mp_condition_release(mp_condition condition)
 {
-    struct subject subject;
+    struct subject subject = {.id = 0};
     int result = find("mp_condition_release", condition, &subject);
     return result < 0 ? result : lock_release(&subject);
 }
@@ -125,20 +125,20 @@ static int find_held(const char *call, mp_condition condition, struct subject *s
                     subject->control->name);
 }
 
-/* Altogether; how often it was taken. And again as often: that it is taken again is promised, so it is not the one that gives
+/* Altogether; how often it was taken beyond the first time. And again as often: that it is taken again is promised, so it is not the one that gives
  * way in a circle of waiters. */
 static int64_t let_go(const struct subject *subject)
 {
     return subject->recursive ? mp__rlock_let_go((mp_rlock){subject->lock}) : mp_lock_release((mp_lock){subject->lock});
 }
 
-static int take_again(const struct subject *subject, int64_t depth)
+static int take_again(const struct subject *subject, int64_t again)
 {
     struct mp__control *control = mp__control_of(subject->lock, subject->recursive ? MP__RLOCK : MP__LOCK);
     if (!control) return MP_EBADHANDLE;
     int result =
         mp__lockword_wait(&control->state, subject->lock & ~UINT64_C(0xffffffff), mp__self.owner, MP_OS_NEVER, NULL);
-    if (result >= 0 && subject->recursive) mp__rlock_resume((mp_rlock){subject->lock}, depth);
+    if (result >= 0 && subject->recursive) mp__rlock_resume((mp_rlock){subject->lock}, again);
     return result;
 }
 
@@ -162,9 +162,9 @@ static int wait(const struct subject *subject, int64_t deadline)
     atomic_fetch_add_explicit(&control->as.condition.waiting, 1, memory_order_relaxed);
     mp__waiter_begin(subject->id,
                      atomic_fetch_add_explicit(&control->as.condition.ticket, 1, memory_order_relaxed) + 1);
-    int64_t depth = let_go(subject);
-    int result = depth < 0 ? MP_EBADHANDLE : await(subject, deadline);
-    if (result == 0) result = take_again(subject, depth);
+    int64_t again = let_go(subject);
+    int result = again < 0 ? MP_EBADHANDLE : await(subject, deadline);
+    if (result == 0) result = take_again(subject, again);
     bool told = mp__waiter_end() == MP__TOLD_GO;
     if (result < 0 && mp__control_is_over(subject->id))
         return mp__fail_handle("mp_condition_wait", subject->id, "condition");
@@ -176,14 +176,14 @@ static int wait(const struct subject *subject, int64_t deadline)
 
 int mp_condition_wait(mp_condition condition, int64_t timeout_ms)
 {
-    struct subject subject;
+    struct subject subject = {.id = 0};
     int result = find_held("mp_condition_wait", condition, &subject);
     return result < 0 ? result : wait(&subject, mp__deadline(timeout_ms));
 }
 
 int mp_condition_wait_for(mp_condition condition, bool (*predicate)(void *context), void *context, int64_t timeout_ms)
 {
-    struct subject subject;
+    struct subject subject = {.id = 0};
     if (!predicate) return mp__fail(MP_EINVAL, "mp_condition_wait_for: predicate is NULL");
     int result = find_held("mp_condition_wait_for", condition, &subject);
     int64_t deadline = mp__deadline(timeout_ms);
@@ -203,7 +203,7 @@ int mp_condition_wait_for(mp_condition condition, bool (*predicate)(void *contex
 
 static int notify(const char *call, mp_condition condition, uint32_t count)
 {
-    struct subject subject;
+    struct subject subject = {.id = 0};
     int result = find_held(call, condition, &subject);
     if (result < 0) return result;
     _Atomic uint32_t *waiting = &subject.control->as.condition.waiting;

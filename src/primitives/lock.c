@@ -33,8 +33,10 @@ int mp_lock_create(mp_lock *lock, const mp_lock_options *options)
 }
 
 /* The rest of acquire: this thread has no record yet, or the lock was not free. */
-static int acquire_slowly(mp_lock lock, struct mp__control *control, int64_t timeout_ms)
+MP__RARELY static int acquire_slowly(mp_lock lock, int64_t timeout_ms)
 {
+    struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    if (!control) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
@@ -56,12 +58,10 @@ int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
         mp__self.took = true;
         return 0;
     }
-    control = mp__control_of(lock.id, MP__LOCK);
-    if (!control) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
-    return acquire_slowly(lock, control, timeout_ms);
+    return acquire_slowly(lock, timeout_ms);
 }
 
-static int release_slowly(mp_lock lock)
+MP__RARELY static int release_slowly(mp_lock lock)
 {
     struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
     /* Who took it may have notified somebody, who shall be woken when it is free, and not be the one who frees it. */

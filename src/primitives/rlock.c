@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * rlock.c - RLock: a lock word that knows its thread.
+ * rlock.c - RLock: a lock word, and how often its owner has taken it again.
  *
- * The word's owner is the index of a thread record, which another thread may have had before: `holder`, the stamp of
- * the thread that took it, tells them apart. holder and depth are written by the owner only, while it owns the word.
+ * The word's owner is a thread's number, which no other thread has before the word is free (recover.h). `again` is written by
+ * the owner only; it is 0 whenever the word is free, unless the owner has died.
  */
 #include "primitives/rlock.h"
 #include "base/control.h"
@@ -60,22 +60,27 @@ void mp__rlock_part_is_made(mp_rlock rlock, bool made)
 }
 
 /* Whether the calling thread has it. */
-static bool mine(const struct mp__control *control)
+static bool mine(const struct mp__control *control, uint64_t id)
 {
-    return mp__self.owner &&
-           (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) == mp__self.owner &&
-           atomic_load_explicit(&control->as.lock.holder, memory_order_relaxed) == mp__self.stamp;
+    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+    return mp__self.owner && (state & MP__LOCK_OWNER) == mp__self.owner &&
+           mp__generation_of(state) == mp__generation_of(id);
 }
 
-static void taken(struct mp__control *control)
+/* This thread has it already: once more. */
+static int deepen(struct mp__control *control)
 {
-    atomic_store_explicit(&control->as.lock.holder, mp__self.stamp, memory_order_relaxed);
-    atomic_store_explicit(&control->as.lock.depth, 1, memory_order_relaxed);
-    mp__self.took = true;
+    uint32_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    if (again == UINT32_MAX - 1) return mp__fail(MP_EOVERFLOW, "mp_rlock_acquire: taken 2^32 - 1 times already");
+    atomic_store_explicit(&control->as.lock.again, again + 1, memory_order_relaxed);
+    return 0;
 }
 
-static int acquire_slowly(mp_rlock rlock, struct mp__control *control, int64_t timeout_ms)
+MP__RARELY static int acquire_slowly(mp_rlock rlock, int64_t timeout_ms)
 {
+    struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    if (!control) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
+    if (mine(control, rlock.id)) return deepen(control);
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
@@ -84,70 +89,71 @@ static int acquire_slowly(mp_rlock rlock, struct mp__control *control, int64_t t
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_rlock_acquire: rlock \"%s\" is held", control->name);
-    taken(control);
+    atomic_store_explicit(&control->as.lock.again, 0, memory_order_relaxed); /* a dead owner may have left more */
+    mp__self.took = true;
     return result;
 }
 
+/* As with a lock, the compare-and-swap is the check of the handle, too; a thread that has the lock finds that only then. */
 int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
 {
-    struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
-    if (!control) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
-    if (mine(control)) {
-        uint32_t depth = atomic_load_explicit(&control->as.lock.depth, memory_order_relaxed);
-        if (depth == UINT32_MAX) return mp__fail(MP_EOVERFLOW, "mp_rlock_acquire: taken 2^32 - 1 times already");
-        atomic_store_explicit(&control->as.lock.depth, depth + 1, memory_order_relaxed);
-        return 0;
-    }
-    if (mp__self.owner && mp__lockword_try(&control->state, free_state(rlock.id), mp__self.owner)) {
-        taken(control);
-        return 0;
-    }
-    return acquire_slowly(rlock, control, timeout_ms);
+    struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
+    if (!control || !mp__self.owner || !mp__lockword_try(&control->state, free_state(rlock.id), mp__self.owner))
+        return acquire_slowly(rlock, timeout_ms);
+    mp__self.took = true;
+    return 0;
 }
 
-static int give_back(mp_rlock rlock, struct mp__control *control)
-{
-    atomic_store_explicit(&control->as.lock.holder, 0, memory_order_relaxed);
-    return mp__lockword_release(&control->state, free_state(rlock.id), mp__self.owner);
-}
-
-int mp_rlock_release(mp_rlock rlock)
+MP__RARELY static int release_slowly(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
-    if (!mine(control)) {
+    if (!mine(control, rlock.id)) {
         bool held = atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER;
         if (!held) return mp__fail(MP_EOVERFLOW, "mp_rlock_release: rlock \"%s\" is not held", control->name);
         return mp__fail(MP_ENOTOWNER, "mp_rlock_release: rlock \"%s\" is held by another thread", control->name);
     }
-    uint32_t depth = atomic_load_explicit(&control->as.lock.depth, memory_order_relaxed);
-    if (depth > 1) {
-        atomic_store_explicit(&control->as.lock.depth, depth - 1, memory_order_relaxed);
+    uint32_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    if (again) {
+        atomic_store_explicit(&control->as.lock.again, again - 1, memory_order_relaxed);
         return 0;
     }
-    return give_back(rlock, control) < 0 ? mp__fail_handle("mp_rlock_release", rlock.id, "rlock") : 0;
+    if (mp__lockword_release(&control->state, free_state(rlock.id), mp__self.owner) < 0)
+        return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
+    return 0;
+}
+
+int mp_rlock_release(mp_rlock rlock)
+{
+    struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
+    if (!control || !mp__self.owner || atomic_load_explicit(&control->as.lock.again, memory_order_relaxed) ||
+        !mp__lockword_free(&control->state, free_state(rlock.id), mp__self.owner))
+        return release_slowly(rlock);
+    if (mp__self.calls) mp__waiters_call();
+    return 0;
 }
 
 bool mp__rlock_is_mine(mp_rlock rlock)
 {
     const struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
-    return control && mine(control);
+    return control && mine(control, rlock.id);
 }
 
 int64_t mp__rlock_let_go(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return MP_EBADHANDLE;
-    int64_t depth = atomic_load_explicit(&control->as.lock.depth, memory_order_relaxed);
-    return give_back(rlock, control) < 0 ? MP_EBADHANDLE : depth;
+    int64_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    atomic_store_explicit(&control->as.lock.again, 0, memory_order_relaxed);
+    return mp_rlock_release(rlock) < 0 ? MP_EBADHANDLE : again;
 }
 
-void mp__rlock_resume(mp_rlock rlock, int64_t depth)
+void mp__rlock_resume(mp_rlock rlock, int64_t again)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return;
-    taken(control);
-    atomic_store_explicit(&control->as.lock.depth, (uint32_t)depth, memory_order_relaxed);
+    atomic_store_explicit(&control->as.lock.again, (uint32_t)again, memory_order_relaxed);
+    mp__self.took = true;
 }
 
 int mp_rlock_locked(mp_rlock rlock)

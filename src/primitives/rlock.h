@@ -16,9 +16,9 @@ int mp__rlock_destroy_part(mp_rlock rlock);
 
 /* Whether this thread holds it. */
 bool mp__rlock_is_mine(mp_rlock rlock);
-/* Give it back altogether, which this thread holds; how often it was taken, or MP_EBADHANDLE (no detail set). */
+/* Give it back altogether, which this thread holds; how often it was taken again, or MP_EBADHANDLE. */
 int64_t mp__rlock_let_go(mp_rlock rlock);
-/* Its lock word was taken again: as often as before. */
-void mp__rlock_resume(mp_rlock rlock, int64_t depth);
+/* Its word is this thread's: as if it were taken again as often as that. */
+void mp__rlock_resume(mp_rlock rlock, int64_t again);
 
 #endif

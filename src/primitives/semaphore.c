@@ -50,7 +50,7 @@ static bool is_owned(mp_semaphore semaphore)
     return mp__control_of(semaphore.id, MP__OWNED_SEMAPHORE) != NULL;
 }
 
-static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
+MP__RARELY static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
     if (!control && is_owned(semaphore)) return mp__owned_acquire(semaphore, timeout_ms);
@@ -71,10 +71,9 @@ int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms)
     return acquire_slowly(semaphore, timeout_ms);
 }
 
-int mp_semaphore_release(mp_semaphore semaphore)
+MP__RARELY static int release_slowly(mp_semaphore semaphore)
 {
-    struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
-    if (!control) control = mp__control_of(semaphore.id, MP__SEMAPHORE);
+    struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
     if (!control && is_owned(semaphore)) return mp__owned_release(semaphore);
     if (!control) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
     uint32_t most = control->as.semaphore.most;
@@ -83,6 +82,13 @@ int mp_semaphore_release(mp_semaphore semaphore)
     if (result == MP_EOVERFLOW)
         return mp__fail(result, "mp_semaphore_release: semaphore \"%s\" has all its %u units", control->name, most);
     return result;
+}
+
+int mp_semaphore_release(mp_semaphore semaphore)
+{
+    struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
+    if (control && mp__count_give(&control->state, generation(semaphore.id), control->as.semaphore.most)) return 0;
+    return release_slowly(semaphore);
 }
 
 int mp_semaphore_get_value(mp_semaphore semaphore)
