@@ -7,6 +7,7 @@
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
+#include "base/thread.h"
 
 #include <mp/error.h>
 
@@ -69,6 +70,7 @@ int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadlin
             seen |= MP__COUNT_WAITERS;
         }
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT; /* N1 */
+        mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
         sleep_for_unit(state, seen, deadline);
         slept = MP__COUNT_WAITERS;
         spin = !mp__deadline_passed(deadline);
@@ -85,12 +87,18 @@ int mp__count_add(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
                                                     memory_order_relaxed));
     if (!(seen & MP__COUNT_WAITERS) || mp__park_wake(state, 1)) return 0;
     seen++;
-    (void)atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__COUNT_WAITERS, /* N1 */
-                                                  memory_order_relaxed, memory_order_relaxed);
+    if (atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__COUNT_WAITERS, /* N1 */
+                                                memory_order_relaxed, memory_order_relaxed))
+        (void)mp__park_wake(state, UINT32_MAX);
     return 0;
 }
 
 void mp__count_after_death(_Atomic uint64_t *state)
 {
-    if (atomic_load_explicit(state, memory_order_relaxed) & MP__COUNT_MOST) (void)mp__park_wake(state, UINT32_MAX);
+    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
+    while (!(seen & (MP__COUNT_MOST | MP__COUNT_WAITERS)))
+        if (atomic_compare_exchange_weak_explicit(state, &seen, seen | MP__COUNT_WAITERS, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return;
+    if (seen & MP__COUNT_MOST) (void)mp__park_wake(state, UINT32_MAX);
 }

@@ -8,11 +8,12 @@
  * Invariants:
  *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
  *   - N1: waiters is set before anybody sleeps. Who adds a unit leaves it set and wakes one; it is cleared by who finds that
- *     nobody was there to be woken, and only if the word has not changed since it added. Who has slept takes with waiters set,
- *     and does not give up without: it can not know whether others sleep.
+ *     nobody was there to be woken, and that the word is what it made of it. It may have been something else in between, so who
+ *     has cleared it wakes all who have come to sleep since. Who has slept takes with waiters set, and does not give up
+ *     without: it can not know whether others sleep.
  *   - So where the count is 0 and somebody sleeps, waiters is set, or one who was woken is on its way to set it. Should that
  *     one die, or who adds between adding and waking, there are units and one sleeps all the same: after a death all who sleep
- *     where there are units are woken (mp__count_after_death). No thread has to write down what it intends, so a unit can be
+ *     where there are units are woken, and where there are none waiters is set (mp__count_after_death). No thread has to write down what it intends, so a unit can be
  *     added by one that has no record, and from a signal handler.
  *   - N2: adding is a release store to the word; taking is an acquire load of it. What happened before a unit was added is
  *     visible to who takes one.

@@ -177,13 +177,22 @@ void mp__recover_belongings(uint64_t process)
     const struct mp__header *header = mp__header();
     uint64_t id;
     mp__arena_lock();
-    uint32_t left = header->counts[MP__OWNED_SEMAPHORE] + header->counts[MP__BARRIER];
+    uint32_t left = header->counts[MP__OWNED_SEMAPHORE] + header->counts[MP__BARRIER] + header->counts[MP__SEMAPHORE] +
+                    header->counts[MP__EVENT];
     for (uint32_t index = 1; left && index < header->controls_top; index++) {
         struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
-        if (type == MP__OWNED_SEMAPHORE) give_back_units(control, id, process);
-        if (type == MP__BARRIER) leave_barrier(control, id, process);
-        left -= type == MP__OWNED_SEMAPHORE || type == MP__BARRIER;
+        if (type == MP__OWNED_SEMAPHORE)
+            give_back_units(control, id, process);
+        else if (type == MP__BARRIER)
+            leave_barrier(control, id, process);
+        else if (type == MP__SEMAPHORE)
+            mp__count_after_death(&control->state);
+        else if (type == MP__EVENT)
+            mp__park_wake(&control->state, UINT32_MAX);
+        else
+            continue;
+        left--;
     }
     mp__arena_unlock();
 }
@@ -199,8 +208,6 @@ static void finish_objects(uint64_t process)
         if (type == MP__CONDITION) finish_condition(control);
         if (type == MP__OWNED_SEMAPHORE) finish_memory(control->as.owned.units, id, process);
         if (type == MP__BARRIER) finish_memory(control->as.barrier.extras, id, process);
-        if (type == MP__SEMAPHORE) mp__count_after_death(&control->state);
-        if (type == MP__EVENT) mp__park_wake(&control->state, UINT32_MAX);
     }
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {

@@ -22,7 +22,8 @@ void mp__recover(uint32_t number, uint64_t stamp);
 /* Likewise, if it is dead. True if it was, and is recovered. */
 bool mp__recover_if_dead(uint32_t number, bool thorough);
 
-/* A process has ended, in order or not: the units of semaphores that it owned, and its places in barriers. */
+/* A process has ended, in order or not: the units of semaphores that it owned, its places in barriers, and whom a thread of it
+ * was about to wake that had no record. */
 void mp__recover_belongings(uint64_t id);
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);

@@ -23,6 +23,12 @@ static uint32_t with_told(uint32_t word, enum mp__told told)
     return (word & ~TOLD) | (uint32_t)told << 28;
 }
 
+/* Nobody can tell it anything. */
+static uint32_t closed(uint32_t word)
+{
+    return with_told(word, MP__TOLD_DEAD);
+}
+
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 void mp__waiter_begin(uint64_t object, uint64_t ticket)
@@ -37,8 +43,8 @@ void mp__waiter_begin(uint64_t object, uint64_t ticket)
 enum mp__told mp__waiter_end(void)
 {
     struct mp__thread *self = mp__self.record;
-    uint32_t turn = atomic_load_explicit(&self->told, memory_order_relaxed) & TURN;
-    uint32_t last = atomic_exchange_explicit(&self->told, (turn + 1) & TURN, memory_order_acq_rel); /* W1, W2 */
+    uint32_t turn = (atomic_load_explicit(&self->told, memory_order_relaxed) + 1) & TURN;
+    uint32_t last = atomic_exchange_explicit(&self->told, closed(turn), memory_order_acq_rel); /* W1, W2 */
     atomic_store_explicit(&self->waits_for, 0, memory_order_release);
     return told_of(last);
 }
@@ -219,10 +225,15 @@ static void pass_on(struct mp__thread *dead)
     uint64_t object = atomic_load_explicit(&dead->waits_for, memory_order_acquire);
     struct mp__control *control = object ? mp__control_any(object) : NULL;
     if (!control) return;
+    uint32_t word = atomic_load_explicit(&dead->told, memory_order_acquire);
+    while (told_of(word) <= MP__TOLD_LOOK) /* nobody shall tell it from here on */
+        if (atomic_compare_exchange_weak_explicit(&dead->told, &word, closed(word), memory_order_acq_rel,
+                                                  memory_order_acquire))
+            break;
     switch (atomic_load_explicit(&control->type, memory_order_relaxed)) {
     case MP__CONDITION:
     case MP__OWNED_SEMAPHORE:
-        if (told_of(atomic_load_explicit(&dead->told, memory_order_relaxed)) == MP__TOLD_GO) /* W4 */
+        if (told_of(word) == MP__TOLD_GO) /* W4 */
             (void)mp__waiters_tell(object, MP__TICKETS_ALL, 1, MP__TOLD_GO);
         break;
     case MP__BARRIER:

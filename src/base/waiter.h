@@ -7,7 +7,7 @@
  * looks through the records. The word:
  *
  *     31       30  28  27    0
- *     | asleep | told  | turn |      turn: grows with each wait, and at its end
+ *     | asleep | told  | turn |      turn: grows with each wait, and at its end; told: nothing that counts, only between
  *
  * Invariants:
  *   - W1: who begins to wait stores the turn, then ticket and object, each with release. Who tells reads the word, then the
@@ -15,7 +15,7 @@
  *   - W2: telling is a release, hearing it an acquire. A wait is told once; MP__TOLD_LOOK is not counted, it comes and goes.
  *   - W3: asleep is set before the thread sleeps. Who tells wakes it then, and should he die before that, or while there are
  *     others to be told, who recovers him does the rest (mp__waiters_after_death).
- *   - W4: what a dead thread has been told, and has not used, its object passes on.
+ *   - W4: what a dead thread has been told, and has not used, is passed on; from when that is looked at it can be told no more.
  */
 #ifndef MP_BASE_WAITER_H
 #define MP_BASE_WAITER_H

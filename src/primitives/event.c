@@ -89,6 +89,7 @@ static int await(_Atomic uint64_t *state, uint64_t first, int64_t deadline)
         if (!(seen & WAITERS) && !atomic_compare_exchange_strong_explicit(
                                      state, &seen, seen | WAITERS, memory_order_relaxed, memory_order_relaxed)) /* E1 */
             continue;
+        mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
         sleep_until_set(state, seen | WAITERS, deadline);
     }
 }

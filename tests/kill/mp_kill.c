@@ -70,28 +70,31 @@ static const char *difference(const struct operation *operation, const mp_stats 
     static char text[256];
     uint64_t blocks = after->shared_blocks - before->shared_blocks, arrays = after->arrays - before->arrays;
     uint64_t values = after->values - before->values, locks = after->locks - before->locks;
-    uint64_t semaphores = after->semaphores - before->semaphores;
-    uint64_t rlocks = after->rlocks - before->rlocks - arrays - values; /* that are no part of those */
+    uint64_t semaphores = after->semaphores - before->semaphores, events = after->events - before->events;
+    uint64_t conditions = after->conditions - before->conditions, barriers = after->barriers - before->barriers;
+    uint64_t rlocks = after->rlocks - before->rlocks - arrays - values - conditions; /* that are no part of those */
+    uint64_t memory = blocks + arrays + values + (operation->memory ? semaphores + barriers : 0);
     uint64_t processes = after->records + after->processes, processes_before = before->records + before->processes;
     uint64_t records = processes - processes_before;
-    if (blocks + arrays + values + locks + rlocks + semaphores + records > operation->creates ||
+    if (blocks + arrays + values + locks + rlocks + semaphores + conditions + events + barriers + records >
+            operation->creates ||
         (rlocks && !operation->rlocks)) {
         (void)snprintf(text, sizeof text,
                        "more objects than were created: %lld blocks, %lld arrays, %lld values, %lld locks, %lld "
-                       "rlocks, %lld semaphores, "
-                       "%lld records",
+                       "rlocks, %lld semaphores, %lld conditions, %lld events, %lld barriers, %lld records",
                        (long long)blocks, (long long)arrays, (long long)values, (long long)locks, (long long)rlocks,
-                       (long long)semaphores, (long long)records);
+                       (long long)semaphores, (long long)conditions, (long long)events, (long long)barriers,
+                       (long long)records);
         return text;
     }
     const struct {
         const char *name;
         uint64_t before, after;
     } counts[] = {
-        {"blocks of memory", before->blocks + blocks + arrays + values, after->blocks},
+        {"blocks of memory", before->blocks + memory, after->blocks},
         {"threads", before->threads, after->threads},
         {"processes", processes_before + records, processes},
-        {"bytes", before->bytes_used, blocks + arrays + values ? before->bytes_used : after->bytes_used},
+        {"bytes", before->bytes_used, memory ? before->bytes_used : after->bytes_used},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].before == counts[i].after) continue;
@@ -261,7 +264,7 @@ static bool try_operation(const struct operation *operation, long most)
     pid_t pid = fork();
     if (pid == 0) exit(!try_all(operation, most, way, tally));
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    printf("%-26s %6ld instructions, killed at %5ld of them, told of a dead owner %5ld times, slowest %3lld ms%s\n",
+    printf("%-34s %6ld instructions, killed at %5ld of them, told of a dead owner %5ld times, slowest %3lld ms%s\n",
            operation->name, way->length, tally->points, tally->told, (long long)tally->slowest,
            status ? "  FAILED" : "");
     fflush(stdout);
@@ -375,7 +378,7 @@ static bool try_pairs(const struct operation *operation, long count)
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     printf(
-        "%-26s two at once, one killed at %5ld of %5ld points, told of a dead owner %5ld times, slowest %3lld ms%s\n",
+        "%-34s two at once, one killed at %5ld of %5ld points, told of a dead owner %5ld times, slowest %3lld ms%s\n",
         operation->name, tally->points, count, tally->told, (long long)tally->slowest, status ? "  FAILED" : "");
     fflush(stdout);
     munmap(tally, sizeof *tally);
@@ -418,8 +421,9 @@ int main(int argc, char **argv)
     }
     int failures = 0;
     long jobs = 0, jobs_most = sysconf(_SC_NPROCESSORS_ONLN);
-    for (size_t i = 0; i < 2 * operations_count; i++) {
-        const struct operation *operation = &operations[i / 2];
+    for (size_t i = 0; i < 2 * (operations_count + operations_sync_count); i++) {
+        const struct operation *operation =
+            i / 2 < operations_count ? &operations[i / 2] : &operations_sync[i / 2 - operations_count];
         bool in_pairs = i % 2;
         if (!strstr(operation->name, pattern) || !(in_pairs ? operation->paired && pairs > 0 : most > 0)) continue;
         if (jobs++ >= jobs_most) failures += !await_job();

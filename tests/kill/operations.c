@@ -19,12 +19,6 @@
 
 const char *operation_failed_at;
 
-/* A condition that has to hold in the survivor. */
-#define HOLDS(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) return operation_failed_at = #condition, MP_ESYSTEM; \
-    } while (0)
-
 int64_t now_ms(void)
 {
     struct timespec now;

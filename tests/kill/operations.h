@@ -2,7 +2,7 @@
  *
  * operations.h - what mp_kill does to processes in the middle of.
  *
- * A new operation is one entry of the table in operations.c: what is prepared by the survivor, what the child does before, the
+ * A new operation is one entry of a table, in operations.c or operations_sync.c: what is prepared by the survivor, what the child does before, the
  * operation itself, and what has to hold afterwards.
  */
 #ifndef MP_TESTS_OPERATIONS_H
@@ -22,6 +22,9 @@ struct stage {
     mp_lock lock;
     mp_rlock rlock;
     mp_semaphore semaphore;
+    mp_condition condition;
+    mp_event event;
+    mp_barrier barrier;
     mp_array array;
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */
@@ -44,6 +47,7 @@ struct operation {
         struct stage *);    /* by the survivor, when the child is dead: what it found (MP_OWNERDEAD), or an error */
     unsigned creates;       /* objects */
     bool rlocks;            /* among these; else they are but parts of others */
+    bool memory;            /* each of these has a block of memory; values, arrays and blocks always have */
     bool exits;             /* the operation is the end of the child: it does not come back */
     bool fresh;             /* in a family of its own each time, which has not grown yet */
     bool plain;             /* the child is made by a plain fork(): the family does not know it */
@@ -54,10 +58,16 @@ struct operation {
 
 #define KILLED 9
 
-extern const struct operation operations[];
-extern const size_t operations_count;
+extern const struct operation operations[], operations_sync[];
+extern const size_t operations_count, operations_sync_count;
 /* The condition that did not hold, in a check that returned an error; or NULL. */
 extern const char *operation_failed_at;
+
+/* A condition that has to hold in the survivor. */
+#define HOLDS(condition)                                                       \
+    do {                                                                       \
+        if (!(condition)) return operation_failed_at = #condition, MP_ESYSTEM; \
+    } while (0)
 
 int64_t now_ms(void);
 
