@@ -30,6 +30,18 @@
 #define EXIT_BITS   0xffu
 #endif
 
+/* Whether a signal handler runs while its thread sleeps: ThreadSanitizer has it wait for a call that it knows. */
+#if defined(__SANITIZE_THREAD__)
+#define HANDLERS_RUN 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HANDLERS_RUN 0
+#endif
+#endif
+#ifndef HANDLERS_RUN
+#define HANDLERS_RUN HAS_SIGNALS
+#endif
+
 /* ---- cases ----------------------------------------------------------------------------------------------------- */
 
 enum {

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#if HAS_SIGNALS
+#if HANDLERS_RUN
 #include <sys/time.h>
 #endif
 
@@ -206,7 +206,7 @@ static void killed_waiters(void **state)
 
 /* ---- signal handlers ------------------------------------------------------------------------------------------- */
 
-#if HAS_SIGNALS
+#if HANDLERS_RUN
 
 static mp_event signalled, own;
 static mp_lock contended;
@@ -309,7 +309,7 @@ static void set_by_handler(void **state)
 static const struct test_case cases[] = {
     CASE_ONCE(sets_and_clears),    CASE(all_go_on),      CASE(back_and_forth), CASE_ONCE(back_and_forth_threads),
     CASE(destroyed_while_awaited), CASE(killed_waiters),
-#if HAS_SIGNALS
+#if HANDLERS_RUN
     CASE(set_by_handler),
 #endif
 };

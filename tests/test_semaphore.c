@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#if HAS_SIGNALS
+#if HANDLERS_RUN
 #include <sys/time.h>
 #endif
 
@@ -403,7 +403,7 @@ static void owned_destroyed_while_awaited(void **state)
 
 /* ---- signal handlers ------------------------------------------------------------------------------------------- */
 
-#if HAS_SIGNALS
+#if HANDLERS_RUN
 
 static mp_semaphore signalled, own;
 static mp_lock contended;
@@ -498,7 +498,7 @@ static const struct test_case cases[] = {
     CASE(owned_never_too_many),
     CASE(units_come_back),
     CASE(owned_destroyed_while_awaited),
-#if HAS_SIGNALS
+#if HANDLERS_RUN
     CASE(released_by_handler),
 #endif
 };

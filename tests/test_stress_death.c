@@ -21,8 +21,12 @@ static bool all_of_it;
 struct world {
     mp_lock locks[THINGS];
     mp_rlock rlocks[THINGS];
-    mp_array tables[THINGS]; /* struct pair, one for each kind of lock */
-    mp_block board;          /* struct board */
+    mp_array tables[THINGS];          /* struct pair, one for each kind of lock */
+    mp_semaphore units, slots;        /* nobody's, and somebody's */
+    mp_condition not_full, not_empty; /* of the board's ring, with the first lock */
+    mp_event event;
+    mp_barrier barrier;
+    mp_block board; /* struct board */
 };
 
 /* Under a lock these are equal; who dies in between leaves them different, and the next one is told. */
@@ -30,9 +34,15 @@ struct pair {
     uint64_t first, second;
 };
 
+/* Under the first lock. */
+struct ring {
+    uint32_t head, tail, puts, gets;
+};
+
 struct board {
     _Atomic uint32_t stop, begun;
-    _Atomic uint64_t operations, told, torn;
+    _Atomic uint64_t operations, told, torn, passed;
+    struct ring ring;
 };
 
 static uint32_t next_random(uint32_t *random)
@@ -60,12 +70,95 @@ static int child_of_worker(void *args)
     return *(const int *)args;
 }
 
+/* What is told of a dead owner is put right. */
+static void look_at_ring(struct board *board, int acquired)
+{
+    struct ring *ring = &board->ring;
+    if (acquired == MP_OWNERDEAD) {
+        atomic_fetch_add(&board->told, 1);
+        ring->puts = ring->gets + (ring->head - ring->tail);
+    }
+    if (ring->puts - ring->gets != ring->head - ring->tail || ring->head - ring->tail > THINGS)
+        atomic_fetch_add(&board->torn, 1);
+}
+
+/* Put something into the ring, or take something out, if there is room, or something, before long. */
+static int use_ring(const struct world *world, struct board *board, bool put)
+{
+    struct ring *ring = &board->ring;
+    mp_condition mine = put ? world->not_full : world->not_empty;
+    int result = mp_condition_acquire(mine, LIMIT);
+    if (result < 0) return result;
+    look_at_ring(board, result);
+    for (int i = 0; i < 2 && ring->head - ring->tail == (put ? THINGS : 0); i++) {
+        result = mp_condition_wait(mine, 20);
+        if (result < 0 && result != MP_ETIMEDOUT) return result;
+        look_at_ring(board, result);
+    }
+    bool can = ring->head - ring->tail != (put ? THINGS : 0);
+    if (can && put) ring->head++, ring->puts++;
+    if (can && !put) ring->tail++, ring->gets++;
+    if (can) result = mp_condition_notify(put ? world->not_empty : world->not_full, 1);
+    int released = mp_condition_release(mine);
+    return released < 0 ? released : can && result < 0 ? result : 0;
+}
+
+/* A unit for everybody is added, and then one taken: there always is one. */
+static int use_units(const struct world *world)
+{
+    int result = mp_semaphore_release(world->units);
+    return result < 0 ? result : mp_semaphore_acquire(world->units, LIMIT);
+}
+
+static int use_slots(const struct world *world, uint32_t *random)
+{
+    int result = mp_semaphore_acquire(world->slots, LIMIT);
+    if (result < 0) return result;
+    if (mp_semaphore_get_value(world->slots) >= THINGS) return MP_ESYSTEM; /* one is taken, at least */
+    if (next_random(random) % 4 == 0)
+        for (volatile int i = 0; i < 10000; i++) {}
+    return mp_semaphore_release(world->slots);
+}
+
+static int use_event(const struct world *world, bool set)
+{
+    if (!set) {
+        int result = mp_event_wait(world->event, 20);
+        return result == MP_ETIMEDOUT ? 0 : result;
+    }
+    int result = mp_event_set(world->event);
+    return result < 0 ? result : mp_event_clear(world->event);
+}
+
+static int use_barrier(const struct world *world, struct board *board)
+{
+    int result = mp_barrier_wait(world->barrier, 20);
+    if (result >= 0) atomic_fetch_add(&board->passed, 1);
+    if (result >= 2) return MP_ESYSTEM;
+    if (result == MP_ETIMEDOUT || result == MP_EBROKEN || result == MP_EPEERDEAD)
+        result = mp_barrier_reset(world->barrier);
+    return result;
+}
+
 /* One thing or another. 0, or what went wrong. */
 static int operate(const struct world *world, struct board *board, uint32_t *random)
 {
     uint32_t which = next_random(random) % THINGS;
     int result;
-    switch (next_random(random) % 8) {
+    switch (next_random(random) % 16) {
+    case 8:
+    case 9:
+        return use_ring(world, board, next_random(random) % 2);
+    case 10:
+    case 11:
+        return use_units(world);
+    case 12:
+    case 13:
+        return use_slots(world, random);
+    case 14:
+        return use_event(world, next_random(random) % 2);
+    case 15:
+        return use_barrier(world, board);
     case 0:
     case 1:
         result = mp_lock_acquire(world->locks[which], LIMIT);
@@ -133,12 +226,24 @@ static struct world world_create(void)
         ok(mp_rlock_create(&world.rlocks[i], NULL));
         ok(mp_array_create(&world.tables[i], 2, sizeof(struct pair), &(mp_shared_options){.raw = true}));
     }
+    ok(mp_semaphore_create(&world.units, 0, NULL));
+    ok(mp_semaphore_create(&world.slots, THINGS, &(mp_semaphore_options){.owned = true}));
+    ok(mp_condition_create(&world.not_full, &(mp_condition_options){.lock = world.locks[0]}));
+    ok(mp_condition_create(&world.not_empty, &(mp_condition_options){.lock = world.locks[0]}));
+    ok(mp_event_create(&world.event, NULL));
+    ok(mp_barrier_create(&world.barrier, 2, NULL));
     ok(mp_block_create(&world.board, sizeof(struct board)));
     return world;
 }
 
 static void world_destroy(const struct world *world)
 {
+    ok(mp_semaphore_destroy(world->units));
+    ok(mp_semaphore_destroy(world->slots));
+    ok(mp_condition_destroy(world->not_full));
+    ok(mp_condition_destroy(world->not_empty));
+    ok(mp_event_destroy(world->event));
+    ok(mp_barrier_destroy(world->barrier));
     for (int i = 0; i < THINGS; i++) {
         ok(mp_lock_destroy(world->locks[i]));
         ok(mp_rlock_destroy(world->rlocks[i]));
@@ -173,6 +278,10 @@ static void assert_no_growth(const mp_stats *before, uint64_t killed)
     assert_int_equal(now.locks, before->locks);
     assert_int_equal(now.rlocks, before->rlocks);
     assert_int_equal(now.arrays, before->arrays);
+    assert_int_equal(now.semaphores, before->semaphores);
+    assert_int_equal(now.conditions, before->conditions);
+    assert_int_equal(now.events, before->events);
+    assert_int_equal(now.barriers, before->barriers);
     uint64_t blocks = now.shared_blocks - before->shared_blocks;
     assert_true(blocks + (now.records - before->records) <= killed);
     assert_false(has_more_memory(before, &now));
@@ -207,6 +316,9 @@ static void killed_and_replaced(void **state)
                   (unsigned long long)killed, (unsigned long long)board->told);
     assert_true(board->operations > count);
     assert_int_equal(board->torn, 0);
+    assert_true(board->passed > 0);
+    assert_int_equal(mp_semaphore_get_value(world.slots), THINGS); /* all that the dead had */
+    assert_true(mp_semaphore_get_value(world.units) >= 0 && (uint64_t)mp_semaphore_get_value(world.units) <= killed);
     assert_no_growth(&before, killed);
     world_destroy(&world);
 }

@@ -11,6 +11,11 @@
  *         }
  *         return 0;
  *     }
+ *
+ * What a thread has done before it releases, notifies, sets or arrives is visible to those who acquire, are notified, see it set
+ * or pass after that: nothing else is needed for it.
+ *
+ * A process may be killed at any moment. Who waits for what it held, or did not come to do, is told by a result, and gets on.
  */
 #ifndef MP_SYNC_H
 #define MP_SYNC_H
@@ -24,10 +29,9 @@ MP_BEGIN
 /** Of a lock or an rlock. */
 typedef struct mp_lock_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
-    bool
-        detect_deadlock; /**< a wait that would close a circle of waiters fails with MP_EDEADLK. Where libmp was built for
-                           * debugging (without NDEBUG) all locks do so, as far as it can hardly be meant: waits without a
-                           * time-out, in a circle of two threads or more */
+    /** A wait that would close a circle of waiters fails with MP_EDEADLK. Where libmp was built for debugging (without NDEBUG)
+     * all locks do so, as far as it can hardly be meant: waits without a time-out, in a circle of two threads or more. */
+    bool detect_deadlock;
 } mp_lock_options;
 
 /**
@@ -211,8 +215,8 @@ MP_NODISCARD MP_API int mp_semaphore_acquire(mp_semaphore semaphore, int64_t tim
  * Give a unit back, or add one: whoever does it need not have taken it, unless units are owned. One of those who wait gets
  * it.
  *
- * Async-signal-safe, unless units are owned, for a semaphore that this process has used before: a handler may tell the
- * program's threads, and other processes, that something has happened. errno stays what it was.
+ * Async-signal-safe, unless units are owned, for a semaphore that this process has created or used before: a handler may
+ * tell the program's threads, and other processes, that something has happened. errno stays what it was.
  *
  * \returns 0, or MP_EOVERFLOW: bounded, and has all its units; or MP_SEMAPHORE_MAX of them; or MP_ENOTOWNER: owned, and this
  *   process has none.
@@ -244,11 +248,12 @@ MP_API int mp_semaphore_get_value(mp_semaphore semaphore);
  */
 MP_API int mp_semaphore_destroy(mp_semaphore semaphore);
 
-/** Of a condition. Without a lock and an rlock it has an rlock of its own, which goes with it. */
+/** Of a condition. It has a lock, or an rlock, of the caller's, which several conditions may share; or, if neither is given, an
+ * rlock of its own, which goes with it. */
 typedef struct mp_condition_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
-    mp_lock lock; /**< what protects what is waited for; several conditions may have the same. One of the two at most */
-    mp_rlock rlock;
+    mp_lock lock;     /**< protects what is waited for */
+    mp_rlock rlock;   /**< likewise, instead */
 } mp_condition_options;
 
 /**
@@ -297,7 +302,7 @@ MP_API int mp_condition_release(mp_condition condition);
  *   lock again may take longer.
  * \returns 0, or
  *   MP_OWNERDEAD   as 0, or the time may be over, but the lock's last owner died holding it: look at what it protects, it
- *                  may be half changed. It is told once;
+ *                  may be half changed. It is told once, and is no failure: MP_CHECK passes it over;
  *   MP_ETIMEDOUT   nobody has notified in time. The lock is held again;
  *   MP_ENOTOWNER   the caller does not hold the lock, and has not waited;
  *   MP_EBADHANDLE  no condition, or it, or its lock, was destroyed while this call waits: the lock is not held.
@@ -387,7 +392,7 @@ MP_NODISCARD MP_API int mp_event_wait(mp_event event, int64_t timeout_ms);
 /**
  * Set an event: all who wait for it go on, and who comes later does not wait.
  *
- * Async-signal-safe, for an event that this process has used before. errno stays what it was.
+ * Async-signal-safe, for an event that this process has created or used before. errno stays what it was.
  *
  * \returns 0, also if it was set already.
  *
@@ -435,14 +440,16 @@ MP_API int mp_event_destroy(mp_event event);
 /** Of a barrier. */
 typedef struct mp_barrier_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
-    int (*action)(
-        void *context);  /**< run by one of the parties, in its process, before any of them goes on; what it returns
-                                     * but 0 breaks the barrier. Like a target: a function of the program or a library */
-    const void *context; /**< its argument: */
-    size_t context_size; /**< so many bytes at context, copied, and a copy is what action gets: they may contain
-                                     * handles. 0: it gets that address itself, which means something in the process that
-                                     * created the barrier, and in those that it has forked, only */
-    const mp_process *members; /**< known: the barrier breaks when one of them ends, whether it has arrived or not */
+    /** Run by the last one to arrive, in its process, before anybody goes on; if it returns something else than 0 the barrier
+     * is broken. As the target of a process, it is a function of the program or of a library. */
+    int (*action)(void *context);
+    /** For the action: so many bytes, which may contain handles, are kept, and each time it gets a new copy of them, aligned
+     * for any type. With size 0 it gets that address itself, which means something in the process that created the barrier
+     * only, and in those that it forks. */
+    const void *context;
+    size_t context_size;
+    /** Parties that are known, all or some of them: the barrier breaks when one ends. */
+    const mp_process *members;
     size_t member_count;
 } mp_barrier_options;
 
@@ -451,8 +458,17 @@ typedef struct mp_barrier_options {
  * anew.
  *
  * A barrier that cannot be complete any more is broken: whoever waits is told so, and so is who comes later, until it is
- * reset. It breaks when a wait times out, when action fails, by mp_barrier_abort; and when a party dies that waits or runs
- * action, or a member ends.
+ * reset. It breaks when a wait times out, when action fails, by mp_barrier_abort; when a party dies that waits or runs action;
+ * and when a member ends, dead or in order, since it will not come again. So at the end of a program, when the members return
+ * one after the other, it breaks, which harms nobody who has passed it.
+ *
+ * Members exist before the barrier that names them. They get it by memory that they share:
+ *
+ *     struct phase { mp_event begin; mp_block barrier; };     // the workers' argument
+ *     ...                                                     // start them; each waits for the event
+ *     MP_CHECK(mp_barrier_create(&barrier, N, &(mp_barrier_options){.members = workers, .member_count = N}));
+ *     *(mp_barrier *)mp_block_data(phase.barrier) = barrier;
+ *     MP_CHECK(mp_event_set(phase.begin));
  *
  * \param barrier  receives the handle.
  * \param parties  how many, at least 1.
@@ -473,7 +489,8 @@ MP_NODISCARD MP_API int mp_barrier_create(mp_barrier *barrier, uint32_t parties,
  * \param barrier     the barrier.
  * \param timeout_ms  milliseconds; 0 or less does not wait for anybody, MP_FOREVER waits for ever.
  * \returns 0 .. parties - 1, a different one for each party of a round, or
- *   MP_ETIMEDOUT   not all have come in time: the barrier is broken;
+ *   MP_ETIMEDOUT   not all have come in time: the barrier is broken; but not if the action of the round before is still at
+ *                  work: then this call has not arrived at all;
  *   MP_EBROKEN     it is broken, or was broken or reset while this call waited; or action did not return 0, of which
  *                  mp_error_detail() tells who ran it;
  *   MP_EPEERDEAD   it is broken because of a party, or a member, that has died or ended;
@@ -543,7 +560,8 @@ MP_API int mp_barrier_destroy(mp_barrier barrier);
  * What can not be entered (a handle that names no such thing, an object destroyed meanwhile) ends the process as
  * MP_CHECK does. The end of the process inside the block (exit, a failing MP_CHECK) and longjmp out of it release
  * nothing. A last owner that died inside is passed over: to repair what it left, use acquire. An object that is
- * released or destroyed inside the block is left alone at its end; but of a semaphore a unit is given back.
+ * released or destroyed inside the block is left alone at its end; but of a semaphore a unit is given back. A condition's
+ * block and its lock's are the same; mp_condition_wait inside of it is as it should be.
  */
 #define MP_WITH_LOCK(object) MP_SECTION(object, MP_PASTE(mp_section_, __LINE__), MP_PASTE(mp_once_, __LINE__))
 

@@ -12,7 +12,9 @@
 
 #include <mp/error.h>
 
-#define LOOKS 16 /* so many sleeps, and the owner's process itself is asked for, whatever its life says */
+#define HUNGRY   INT64_C(4000000) /* ns: who has waited for so long in vain says so */
+#define COURTESY INT64_C(1000000) /* ns: for so long, at most, others let such a one go first */
+#define LOOKS    16 /* so many sleeps, and the owner's process itself is asked for, whatever its life says */
 
 /* Who sleeps looks at the lock again after a while: it may have another owner by now, whose death wakes nobody here. The
  * janitor sees that sooner, if there is one, and is woken by it; but where words can not be slept on (os.h) who waits asks for
@@ -34,6 +36,12 @@ static bool take(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
     return atomic_compare_exchange_strong_explicit(state, seen, taken, memory_order_acquire, memory_order_relaxed);
 }
 
+/* Whether it is to be had, for who has slept (flags) or not. */
+static bool is_free(uint64_t seen, uint32_t flags)
+{
+    return !(seen & MP__LOCK_OWNER) && (flags || !(seen & MP__LOCK_HUNGRY));
+}
+
 /* Look at it again and again, for a while; what was seen last is in *seen. */
 static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, uint32_t owner, uint32_t flags)
 {
@@ -42,10 +50,17 @@ static bool spin(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, u
     while (!done && mp__spin_again(&spin)) {
         *seen = atomic_load_explicit(state, memory_order_relaxed);
         if (!same_generation(*seen, free_state)) break;
-        done = !(*seen & MP__LOCK_OWNER) && take(state, seen, free_state, owner, flags);
+        done = is_free(*seen, flags) && take(state, seen, free_state, owner, flags);
     }
     mp__spin_end(&spin, done);
     return done;
+}
+
+/* It is free, and hungry: let those who have slept go first, as long as that may take. */
+static void be_courteous(const _Atomic uint64_t *state, uint64_t seen)
+{
+    int64_t end = mp_os_now() + COURTESY;
+    while (atomic_load_explicit(state, memory_order_relaxed) == seen && mp_os_now() < end) mp_os_yield();
 }
 
 static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline,
@@ -53,7 +68,8 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
 {
     uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
     unsigned looks = 0;
-    uint64_t seen = 0, slept_at = 0;
+    uint64_t seen = 0, slept_at = 0, waited_for = 0; /* a free lock, once */
+    int64_t since = 0;
     for (bool poll = mp__deadline_passed(deadline);;) {
         bool same = slept_at && atomic_load_explicit(state, memory_order_relaxed) == slept_at;
         bool done = !poll && !same && spin(state, &seen, free_state, owner, flags);
@@ -62,6 +78,11 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
             /* The wake that ended the sleep may have been meant for a sleeper of the object that lives here now. */
             if (flags) mp__park_wake(state, 1);
             return MP_EBADHANDLE;
+        }
+        if (!done && !(seen & MP__LOCK_OWNER) && !is_free(seen, flags) && !poll && seen != waited_for) {
+            be_courteous(state, seen);
+            waited_for = seen;
+            continue;
         }
         /* Free: only by now, or nobody spins here. */
         if (!done && !(seen & MP__LOCK_OWNER)) {
@@ -74,11 +95,14 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
         bool thorough = same && (!mp_os_word_sleeps() || ++looks % LOOKS == 0);
         if (mp__recover_if_dead((uint32_t)seen & MP__LOCK_OWNER, thorough)) continue;
         if (!flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        if (!(seen & MP__LOCK_WAITERS)) {
-            if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__LOCK_WAITERS, memory_order_relaxed,
+        int64_t now = mp_os_now();
+        if (!since) since = now;
+        uint64_t mark = MP__LOCK_WAITERS | (flags && now - since > HUNGRY ? MP__LOCK_HUNGRY : 0);
+        if ((seen & mark) != mark) {
+            if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | mark, memory_order_relaxed,
                                                          memory_order_relaxed))
                 continue;
-            seen |= MP__LOCK_WAITERS;
+            seen |= mark;
         }
         /* Who has slept leaves only now, with the flag set: the wake that he may have used up was meant for one of
          * those who sleep, and the next release has to make up for it. */
@@ -112,7 +136,8 @@ static int release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only)
         if (!same_generation(seen, free_state)) return MP_EBADHANDLE;
         if (!(seen & MP__LOCK_OWNER)) return MP_EOVERFLOW;
         if (only && (seen & MP__LOCK_OWNER) != only) return MP_ENOTOWNER;
-    } while (!atomic_compare_exchange_weak_explicit(state, &seen, free_state, memory_order_release, /* K1 */
+    } while (!atomic_compare_exchange_weak_explicit(state, &seen, free_state | (seen & MP__LOCK_HUNGRY),
+                                                    memory_order_release, /* K1 */
                                                     memory_order_relaxed));
     if (seen & MP__LOCK_WAITERS) mp__park_wake(state, 1);
     return 0;

@@ -2,8 +2,8 @@
  *
  * lockword.h - the lock in a 64-bit state: who has it, and whether somebody sleeps for it.
  *
- *     63           32 31       30     29   24 23     0
- *     | generation   | waiters | died | 0    | owner |      owner: index of the thread's record + 1; 0: free
+ *     63           32 31       30     29       28   24 23     0
+ *     | generation   | waiters | died | hungry | 0    | owner |      owner: index of the thread's record + 1; 0: free
  *
  * Invariants:
  *   - Whoever changes the word does so by compare-and-swap on all 64 bits: on a destroyed object it fails.
@@ -13,6 +13,9 @@
  *     not having made one, all who sleep here are woken.
  *   - died is set when an owner has died, instead of it. The next owner takes it away, and is told. Who waits looks
  *     whether the owner lives before it sleeps, and is woken when that dies, or looks again a little later (recover.h).
+ *   - hungry is set by who has slept, waits for long, and finds that others were quicker once more. While a free lock is hungry
+ *     who has not slept for it lets those go first who have, for a moment; then anybody may take it, and takes hungry away.
+ *     So nobody is reserved anything that would be lost by a death.
  *   - K1: a release is a release store to the word; an acquire is an acquire load of it. What happened under the lock
  *     is visible to the next owner.
  */
@@ -23,6 +26,7 @@
 
 #define MP__LOCK_WAITERS UINT32_C(0x80000000)
 #define MP__LOCK_DIED    UINT32_C(0x40000000)
+#define MP__LOCK_HUNGRY  UINT32_C(0x20000000)
 #define MP__LOCK_OWNER   UINT32_C(0x00ffffff)
 
 /* Take it if it is free. `free_state` is the generation alone. */

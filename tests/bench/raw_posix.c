@@ -59,7 +59,7 @@ double (*const raw_spawn)(const void *unused) = spawn_join;
 
 /* ---- one CPU ---- */
 
-#if defined(__linux__)
+#ifdef CPU_SET /* where one can choose */
 static int one_cpu(void)
 {
     cpu_set_t mine, first;
