@@ -26,7 +26,8 @@ static inline int inside_waiters(mp_lock lock)
     int count = 0;
     for (uint32_t number = 1; place && number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
-        count += thread && atomic_load(&thread->stamp) && (atomic_load(&thread->intents[0]) & ~MP__INTENT_WAITS) == place;
+        count +=
+            thread && atomic_load(&thread->stamp) && (atomic_load(&thread->intents[0]) & ~MP__INTENT_WAITS) == place;
     }
     return count;
 }

@@ -431,6 +431,50 @@ static void member_lost(void **state)
     }
 }
 
+/* Members that pass and then end harm nobody who has passed with them. */
+static int wait_for_barrier(void *args)
+{
+    const struct job *job = args;
+    REQUIRE(gate_pass(job->gate));
+    return mp_barrier_wait(*(const mp_barrier *)mp_block_data(job->board), LIMIT);
+}
+
+static void members_end_in_order(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct job job = job_create(1, NULL);
+        mp_process members[PARTIES];
+        ok(mp_barrier_destroy(job.barrier));
+        for (int i = 0; i < PARTIES; i++) members[i] = start(wait_for_barrier, &job);
+        ok(mp_barrier_create(&job.barrier, PARTIES,
+                             &(mp_barrier_options){.members = members, .member_count = PARTIES}));
+        *(mp_barrier *)mp_block_data(job.board) = job.barrier;
+        assert_true(gate_open(job.gate));
+        int indices = 0;
+        for (int i = 0; i < PARTIES; i++) indices |= 1 << support_end(members[i]);
+        assert_int_equal(indices, (1 << PARTIES) - 1);
+        assert_int_equal(mp_barrier_broken(job.barrier), 1); /* none of them will come again */
+        job_destroy(&job);
+    }
+}
+
+/* And one that has ended before the barrier is there. */
+static void member_has_ended(void **state)
+{
+    (void)state;
+    struct job job = job_create(1, NULL);
+    ok(mp_barrier_destroy(job.barrier));
+    assert_true(gate_open(job.gate));
+    mp_process member = start(just_pass_gate, &job);
+    int code = 1;
+    ok(mp_process_join(member, &code, LIMIT));
+    ok(mp_barrier_create(&job.barrier, 2, &(mp_barrier_options){.members = &member, .member_count = 1}));
+    fails(MP_EPEERDEAD, mp_barrier_wait(job.barrier, MP_FOREVER));
+    ok(mp_process_close(member));
+    job_destroy(&job);
+}
+
 static const struct test_case cases[] = {
     CASE_ONCE(alone),
     CASE_ONCE(by_its_own_action),
@@ -445,6 +489,8 @@ static const struct test_case cases[] = {
     CASE(destroyed_while_awaited),
     CASE(killed_while_waiting),
     CASE(member_lost),
+    CASE(members_end_in_order),
+    CASE(member_has_ended),
 };
 
 SUPPORT_MAIN("barrier", cases)

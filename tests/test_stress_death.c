@@ -21,9 +21,10 @@ static bool all_of_it;
 struct world {
     mp_lock locks[THINGS];
     mp_rlock rlocks[THINGS];
-    mp_array tables[THINGS];          /* struct pair, one for each kind of lock */
+    mp_array tables[THINGS]; /* struct pair, one for each kind of lock */
+    mp_lock ring;
     mp_semaphore units, slots;        /* nobody's, and somebody's */
-    mp_condition not_full, not_empty; /* of the board's ring, with the first lock */
+    mp_condition not_full, not_empty; /* of the board's ring */
     mp_event event;
     mp_barrier barrier;
     mp_block board; /* struct board */
@@ -34,7 +35,7 @@ struct pair {
     uint64_t first, second;
 };
 
-/* Under the first lock. */
+/* Under the lock of its own. */
 struct ring {
     uint32_t head, tail, puts, gets;
 };
@@ -226,10 +227,11 @@ static struct world world_create(void)
         ok(mp_rlock_create(&world.rlocks[i], NULL));
         ok(mp_array_create(&world.tables[i], 2, sizeof(struct pair), &(mp_shared_options){.raw = true}));
     }
+    ok(mp_lock_create(&world.ring, NULL));
     ok(mp_semaphore_create(&world.units, 0, NULL));
     ok(mp_semaphore_create(&world.slots, THINGS, &(mp_semaphore_options){.owned = true}));
-    ok(mp_condition_create(&world.not_full, &(mp_condition_options){.lock = world.locks[0]}));
-    ok(mp_condition_create(&world.not_empty, &(mp_condition_options){.lock = world.locks[0]}));
+    ok(mp_condition_create(&world.not_full, &(mp_condition_options){.lock = world.ring}));
+    ok(mp_condition_create(&world.not_empty, &(mp_condition_options){.lock = world.ring}));
     ok(mp_event_create(&world.event, NULL));
     ok(mp_barrier_create(&world.barrier, 2, NULL));
     ok(mp_block_create(&world.board, sizeof(struct board)));
@@ -240,6 +242,7 @@ static void world_destroy(const struct world *world)
 {
     ok(mp_semaphore_destroy(world->units));
     ok(mp_semaphore_destroy(world->slots));
+    ok(mp_lock_destroy(world->ring));
     ok(mp_condition_destroy(world->not_full));
     ok(mp_condition_destroy(world->not_empty));
     ok(mp_event_destroy(world->event));

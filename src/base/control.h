@@ -26,6 +26,12 @@ static inline uint32_t mp__generation_of(uint64_t id_or_state)
     return (uint32_t)(id_or_state >> 32);
 }
 
+/* The state of what an id names, with the word 0. */
+static inline uint64_t mp__state_of(uint64_t id)
+{
+    return id & ~UINT64_C(0xffffffff);
+}
+
 #define MP__HEAD_CONTROLS (MP_OS_GRANULARITY / sizeof(struct mp__control))
 
 /* Where a control block lies, if it is one of the `controls_mapped`. */

@@ -6,7 +6,6 @@
 #include "base/deadline.h"
 #include "base/janitor.h"
 #include "base/park.h"
-#include "base/recover.h"
 #include "base/thread.h"
 
 #include <mp/error.h>
@@ -29,16 +28,6 @@ static void spin_for_unit(_Atomic uint64_t *state, uint64_t generation)
         paid = seen & MP__COUNT_MOST;
     }
     mp__spin_end(&spin, paid);
-}
-
-static void sleep_for_unit(_Atomic uint64_t *state, uint64_t seen, int64_t deadline)
-{
-    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
-    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
-    if (!mp__park_sleep_beside(NULL, mp__word_of(state), (uint32_t)seen, until))
-        (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, until);
-    mp__recover_look();
-    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
 }
 
 int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadline)
@@ -71,7 +60,7 @@ int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadlin
         }
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT; /* N1 */
         mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
-        sleep_for_unit(state, seen, deadline);
+        mp__janitor_sleep(mp__word_of(state), (uint32_t)seen, deadline);
         slept = MP__COUNT_WAITERS;
         spin = !mp__deadline_passed(deadline);
     }

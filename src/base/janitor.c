@@ -3,7 +3,10 @@
  * janitor.c - the family's janitor, as the members see it.
  */
 #include "base/janitor.h"
+#include "base/deadline.h"
 #include "base/error.h"
+#include "base/park.h"
+#include "base/recover.h"
 
 #define PATIENCE INT64_C(300000000) /* ns that one which was launched may take to come; should two come, one goes */
 #define TRUST    INT64_C(500000000) /* ns between looks at one whose life does not tell */
@@ -67,6 +70,15 @@ bool mp__janitor_ensure(bool thorough)
         mp__log(MP_LOG_WARNING, "the family's janitor is dead: another one");
     launcher();
     return false;
+}
+
+void mp__janitor_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
+    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
+    if (!mp__park_sleep_beside(NULL, word, value, until)) (void)mp__park_sleep(word, value, until);
+    mp__recover_look();
+    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
 }
 
 bool mp__janitor_claim(void)

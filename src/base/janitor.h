@@ -22,6 +22,9 @@ void mp__janitor_launch_by(void (*launch)(void));
 /* See to it that there is one. True if there is now. Where its life does not tell the system is asked from time to time;
  * or in any case, if `thorough`. */
 bool mp__janitor_ensure(bool thorough);
+/* Sleep while the word has that value, until woken, or for no reason, or the deadline: by any thread that waits for what others
+ * do, whose deaths the janitor sees. Should it be dead itself, this one sees to that. */
+void mp__janitor_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline);
 
 /* By the janitor itself. Be it: false if there is one. */
 bool mp__janitor_claim(void);

@@ -59,13 +59,9 @@ static void spin_until_told(_Atomic uint32_t *word)
 
 static void sleep_until_told(_Atomic uint32_t *word, int64_t deadline)
 {
-    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
     uint32_t seen = atomic_fetch_or_explicit(word, ASLEEP, memory_order_relaxed) | ASLEEP; /* W3 */
-    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
-    if (!(seen & TOLD) && !mp__park_sleep_beside(NULL, word, seen, until)) (void)mp__park_sleep(word, seen, until);
+    if (!(seen & TOLD)) mp__janitor_sleep(word, seen, deadline);
     atomic_fetch_and_explicit(word, ~ASLEEP, memory_order_relaxed);
-    mp__recover_look();
-    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
 }
 
 /* Should one who waits for the same be dead, what that has been told is this one's business. */

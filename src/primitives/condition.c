@@ -136,8 +136,7 @@ static int take_again(const struct subject *subject, int64_t again)
 {
     struct mp__control *control = mp__control_of(subject->lock, subject->recursive ? MP__RLOCK : MP__LOCK);
     if (!control) return MP_EBADHANDLE;
-    int result =
-        mp__lockword_wait(&control->state, subject->lock & ~UINT64_C(0xffffffff), mp__self.owner, MP_OS_NEVER, NULL);
+    int result = mp__lockword_wait(&control->state, mp__state_of(subject->lock), mp__self.owner, MP_OS_NEVER, NULL);
     if (result >= 0 && subject->recursive) mp__rlock_resume((mp_rlock){subject->lock}, again);
     return result;
 }

@@ -18,7 +18,6 @@
 #include "base/family.h"
 #include "base/janitor.h"
 #include "base/park.h"
-#include "base/recover.h"
 #include "base/thread.h"
 
 #include <mp/sync.h>
@@ -68,16 +67,6 @@ static void spin(_Atomic uint64_t *state, uint64_t first)
     mp__spin_end(&spin, paid);
 }
 
-static void sleep_until_set(_Atomic uint64_t *state, uint64_t seen, int64_t deadline)
-{
-    bool watched = mp__janitor_ensure(false) && mp_os_word_sleeps();
-    int64_t until = mp__deadline_slice(deadline, watched ? MP__PARK_SLICE_TOLD : MP__PARK_SLICE);
-    if (!mp__park_sleep_beside(NULL, mp__word_of(state), (uint32_t)seen, until))
-        (void)mp__park_sleep(mp__word_of(state), (uint32_t)seen, until);
-    mp__recover_look();
-    (void)mp__janitor_ensure(false); /* whose death may be what it was woken by, and nobody else */
-}
-
 static int await(_Atomic uint64_t *state, uint64_t first, int64_t deadline)
 {
     if (!mp__deadline_passed(deadline)) spin(state, first);
@@ -90,7 +79,7 @@ static int await(_Atomic uint64_t *state, uint64_t first, int64_t deadline)
                                      state, &seen, seen | WAITERS, memory_order_relaxed, memory_order_relaxed)) /* E1 */
             continue;
         mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
-        sleep_until_set(state, seen | WAITERS, deadline);
+        mp__janitor_sleep(mp__word_of(state), (uint32_t)(seen | WAITERS), deadline);
     }
 }
 

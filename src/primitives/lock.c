@@ -12,11 +12,6 @@
 
 #include <mp/sync.h>
 
-static uint64_t free_state(uint64_t id)
-{
-    return id & ~UINT64_C(0xffffffff);
-}
-
 static void fill(struct mp__control *control, const void *with)
 {
     const mp_lock_options *options = with;
@@ -40,7 +35,7 @@ MP__RARELY static int acquire_slowly(mp_lock lock, int64_t timeout_ms)
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
-    result = mp__lockword_wait(&control->state, free_state(lock.id), mp__self.owner, mp__deadline(timeout_ms),
+    result = mp__lockword_wait(&control->state, mp__state_of(lock.id), mp__self.owner, mp__deadline(timeout_ms),
                                mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_lock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
@@ -54,7 +49,7 @@ MP__RARELY static int acquire_slowly(mp_lock lock, int64_t timeout_ms)
 int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
-    if (control && mp__self.owner && mp__lockword_try(&control->state, free_state(lock.id), mp__self.owner)) {
+    if (control && mp__self.owner && mp__lockword_try(&control->state, mp__state_of(lock.id), mp__self.owner)) {
         mp__self.took = true;
         return 0;
     }
@@ -67,7 +62,7 @@ MP__RARELY static int release_slowly(mp_lock lock)
     /* Who took it may have notified somebody, who shall be woken when it is free, and not be the one who frees it. */
     bool calls = control && atomic_load_explicit(&control->as.lock.conditions, memory_order_relaxed) &&
                  (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != mp__self.owner;
-    int result = control ? mp__lockword_release(&control->state, free_state(lock.id), 0) : MP_EBADHANDLE;
+    int result = control ? mp__lockword_release(&control->state, mp__state_of(lock.id), 0) : MP_EBADHANDLE;
     if (result == 0 && calls) mp__waiters_call_all();
     if (result == 0) return 0;
     if (result == MP_EOVERFLOW) return mp__fail(result, "mp_lock_release: lock \"%s\" is not held", control->name);
@@ -77,7 +72,7 @@ MP__RARELY static int release_slowly(mp_lock lock)
 int mp_lock_release(mp_lock lock)
 {
     struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
-    if (!control || !mp__self.owner || !mp__lockword_free(&control->state, free_state(lock.id), mp__self.owner))
+    if (!control || !mp__self.owner || !mp__lockword_free(&control->state, mp__state_of(lock.id), mp__self.owner))
         return release_slowly(lock);
     if (mp__self.calls) mp__waiters_call();
     return 0;

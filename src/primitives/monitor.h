@@ -17,7 +17,7 @@
 /* 0 or MP_OWNERDEAD: inside; MP_EBADHANDLE: the object is over (no detail set). By a thread with a record. */
 static inline int mp__monitor_enter(struct mp__control *control, uint64_t id)
 {
-    uint64_t free_state = id & ~UINT64_C(0xffffffff);
+    uint64_t free_state = mp__state_of(id);
     mp__self.took = true;
     if (mp__lockword_try(&control->state, free_state, mp__self.owner)) return 0;
     return mp__lockword_wait(&control->state, free_state, mp__self.owner, MP_OS_NEVER, NULL);
@@ -25,7 +25,7 @@ static inline int mp__monitor_enter(struct mp__control *control, uint64_t id)
 
 static inline void mp__monitor_leave(struct mp__control *control, uint64_t id)
 {
-    uint64_t free_state = id & ~UINT64_C(0xffffffff);
+    uint64_t free_state = mp__state_of(id);
     if (!mp__lockword_free(&control->state, free_state, mp__self.owner))
         (void)mp__lockword_release(&control->state, free_state, mp__self.owner);
     if (mp__self.calls) mp__waiters_call();

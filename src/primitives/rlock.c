@@ -15,11 +15,6 @@
 #include "base/thread.h"
 #include "base/waiter.h"
 
-static uint64_t free_state(uint64_t id)
-{
-    return id & ~UINT64_C(0xffffffff);
-}
-
 struct plan {
     bool part;
     uint32_t detects;
@@ -84,7 +79,7 @@ MP__RARELY static int acquire_slowly(mp_rlock rlock, int64_t timeout_ms)
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
-    result = mp__lockword_wait(&control->state, free_state(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
+    result = mp__lockword_wait(&control->state, mp__state_of(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
                                mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_rlock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
@@ -98,7 +93,7 @@ MP__RARELY static int acquire_slowly(mp_rlock rlock, int64_t timeout_ms)
 int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
-    if (!control || !mp__self.owner || !mp__lockword_try(&control->state, free_state(rlock.id), mp__self.owner))
+    if (!control || !mp__self.owner || !mp__lockword_try(&control->state, mp__state_of(rlock.id), mp__self.owner))
         return acquire_slowly(rlock, timeout_ms);
     mp__self.took = true;
     return 0;
@@ -118,7 +113,7 @@ MP__RARELY static int release_slowly(mp_rlock rlock)
         atomic_store_explicit(&control->as.lock.again, again - 1, memory_order_relaxed);
         return 0;
     }
-    if (mp__lockword_release(&control->state, free_state(rlock.id), mp__self.owner) < 0)
+    if (mp__lockword_release(&control->state, mp__state_of(rlock.id), mp__self.owner) < 0)
         return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
     return 0;
 }
@@ -127,7 +122,7 @@ int mp_rlock_release(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
     if (!control || !mp__self.owner || atomic_load_explicit(&control->as.lock.again, memory_order_relaxed) ||
-        !mp__lockword_free(&control->state, free_state(rlock.id), mp__self.owner))
+        !mp__lockword_free(&control->state, mp__state_of(rlock.id), mp__self.owner))
         return release_slowly(rlock);
     if (mp__self.calls) mp__waiters_call();
     return 0;

@@ -64,7 +64,7 @@ void mp_section_leave(mp_section *section)
     section->inside = 0;
     struct mp__control *control = mp__control_of(section->id, MP__LOCK);
     if (control)
-        (void)mp__lockword_release(&control->state, section->id & ~UINT64_C(0xffffffff), mp__self.owner);
+        (void)mp__lockword_release(&control->state, mp__state_of(section->id), mp__self.owner);
     else if (is_semaphore(section->id))
         (void)mp_semaphore_release((mp_semaphore){section->id});
     else if (mp__control_of(section->id, MP__RLOCK))

@@ -12,11 +12,6 @@
 
 _Static_assert(MP_SEMAPHORE_MAX == MP__COUNT_MOST, "as many as the word can count");
 
-static uint64_t generation(uint64_t id)
-{
-    return id & ~UINT64_C(0xffffffff);
-}
-
 struct plan {
     uint32_t value, most;
 };
@@ -57,7 +52,7 @@ MP__RARELY static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
     if (!control) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
     int result = mp__thread_join();
     if (result < 0) return result;
-    result = mp__count_take(&control->state, generation(semaphore.id), mp__deadline(timeout_ms));
+    result = mp__count_take(&control->state, mp__state_of(semaphore.id), mp__deadline(timeout_ms));
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
     if (result == MP_ETIMEDOUT)
         return mp__fail(result, "mp_semaphore_acquire: semaphore \"%s\" has no unit left", control->name);
@@ -67,7 +62,7 @@ MP__RARELY static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
 int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
-    if (control && mp__count_try(&control->state, generation(semaphore.id))) return 0;
+    if (control && mp__count_try(&control->state, mp__state_of(semaphore.id))) return 0;
     return acquire_slowly(semaphore, timeout_ms);
 }
 
@@ -77,7 +72,7 @@ MP__RARELY static int release_slowly(mp_semaphore semaphore)
     if (!control && is_owned(semaphore)) return mp__owned_release(semaphore);
     if (!control) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
     uint32_t most = control->as.semaphore.most;
-    int result = mp__count_add(&control->state, generation(semaphore.id), most);
+    int result = mp__count_add(&control->state, mp__state_of(semaphore.id), most);
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
     if (result == MP_EOVERFLOW)
         return mp__fail(result, "mp_semaphore_release: semaphore \"%s\" has all its %u units", control->name, most);
@@ -87,7 +82,7 @@ MP__RARELY static int release_slowly(mp_semaphore semaphore)
 int mp_semaphore_release(mp_semaphore semaphore)
 {
     struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
-    if (control && mp__count_give(&control->state, generation(semaphore.id), control->as.semaphore.most)) return 0;
+    if (control && mp__count_give(&control->state, mp__state_of(semaphore.id), control->as.semaphore.most)) return 0;
     return release_slowly(semaphore);
 }
 

@@ -19,6 +19,7 @@
  *     repeats. So are those between which a death would change nothing for others: a look and WAITERS, a sleeper's or a
  *     releaser's intent and what comes next.
  *   - The kernel wakes any of those who sleep, not the first.
+ *   - A hungry lock is left out: it makes who has not slept wait for a moment, and anybody may take it then.
  *
  * NO_JANITOR  there is none.                 MORTAL     it may be killed, too; who waits and sees that starts another.
  * HASTY       member 1 may run out of time.  KILL=mask  kill only where (AT_...).

@@ -335,7 +335,8 @@ bool mp_os_process_is_gone(int64_t pid, uint64_t birth)
     mp_os_process process = {.pid = pid, .handle = MP_OS_NO_HANDLE, .child = true};
     mp_os_ending ending;
     int error = ask_child((pid_t)pid, WNOHANG, &ending);
-    if (error != mp_os_egone) return error == 0;
+    /* A child of this process that runs may be another one, which has the pid since. */
+    if (error == 0 || (error != mp_os_egone && !birth)) return error == 0;
     error = mp_os_process_open(&process, pid, birth);
     if (error != 0) return error == mp_os_egone;
     bool gone = has_ended(&process);
