@@ -27,7 +27,7 @@ static inline int inside_waiters(mp_lock lock)
     for (uint32_t number = 1; place && number <= mp__thread_top(); number++) {
         struct mp__thread *thread = mp__thread_at(number);
         count +=
-            thread && atomic_load(&thread->stamp) && (atomic_load(&thread->intents[0]) & ~MP__INTENT_WAITS) == place;
+            thread && atomic_load(&thread->stamp) && (atomic_load(&thread->intents[0]) & ~MP__INTENT_FLAGS) == place;
     }
     return count;
 }

@@ -360,6 +360,7 @@ static void pid_of_the_dead_is_used(void **state)
     ok(mp_lock_acquire(job.outer, 0));
     mp_process parent = start(have_child, &job);
     /* The janitor has seen it, and by what it is told from others with that pid. */
+    while (!*(const volatile uint64_t *)&board->child.id) mp_os_sleep(1000000);
     const struct mp__process *record = mp__process_of(board->child.id);
     const struct mp__process *self = mp__process_of(mp_current_process().id); /* which has none on an old system */
     int64_t end = support_now() + LIMIT;

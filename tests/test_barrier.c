@@ -431,6 +431,51 @@ static void member_lost(void **state)
     }
 }
 
+/* Who comes while the action runs has not arrived: its death breaks nothing. */
+static int act_slowly(void *args)
+{
+    struct board *board = mp_block_data(*(const mp_block *)args);
+    atomic_store(&board->acted, 1);
+    while (atomic_load(&board->acted) == 1) mp_os_sleep(MS);
+    return 0;
+}
+
+static bool somebody_waits(mp_process process, uint64_t id)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (atomic_load(&thread->process) == process.id && atomic_load(&thread->waits_for) == id) return true;
+    }
+    return false;
+}
+
+static void killed_at_the_door(void **state)
+{
+    (void)state;
+    mp_block block;
+    ok(mp_block_create(&block, sizeof(struct board)));
+    struct board *board = mp_block_data(block);
+    struct job job = {.board = block};
+    board->timeout = LIMIT;
+    ok(mp_barrier_create(&job.barrier, 2,
+                         &(mp_barrier_options){.action = act_slowly, .context = &block, .context_size = sizeof block}));
+    mp_process parties[2], late;
+    for (int i = 0; i < 2; i++) parties[i] = start(wait_once, &job);
+    while (!atomic_load(&board->acted)) mp_os_sleep(MS);
+    fails(MP_ETIMEDOUT, mp_barrier_wait(job.barrier, 20));
+    late = start(wait_once, &job);
+    while (!somebody_waits(late, job.barrier.id)) mp_os_sleep(MS);
+    ok(mp_process_kill(late));
+    assert_ends(late, -9);
+    atomic_store(&board->acted, 2);
+    int indices = 0;
+    for (int i = 0; i < 2; i++) indices |= 1 << support_end(parties[i]);
+    assert_int_equal(indices, 3);
+    assert_int_equal(mp_barrier_broken(job.barrier), 0);
+    ok(mp_barrier_destroy(job.barrier));
+    ok(mp_block_destroy(block));
+}
+
 /* Members that pass and then end harm nobody who has passed with them. */
 static int wait_for_barrier(void *args)
 {
@@ -489,6 +534,7 @@ static const struct test_case cases[] = {
     CASE(destroyed_while_awaited),
     CASE(killed_while_waiting),
     CASE(member_lost),
+    CASE(killed_at_the_door),
     CASE(members_end_in_order),
     CASE(member_has_ended),
 };

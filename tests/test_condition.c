@@ -152,7 +152,8 @@ static int await_once(void *args)
     int result = mp_condition_wait(job->condition, board->timeout);
     if (result == 0) board->order[board->done++] = me;
     if (result == MP_EBADHANDLE) return result; /* not held */
-    REQUIRE(mp_condition_release(job->condition) == 0);
+    int released = mp_condition_release(job->condition);
+    REQUIRE(released == 0 || released == MP_EBADHANDLE); /* destroyed since */
     return result;
 }
 
@@ -403,6 +404,71 @@ static void lock_destroyed_while_awaited(void **state)
     job_destroy(&job);
 }
 
+/* Destroyed while one whose time is over waits for the lock again; what is there then is left alone. */
+static int wait_shortly(void *args)
+{
+    const struct job *job = args;
+    struct board *board = mp_block_data(job->board);
+    REQUIRE(mp_condition_acquire(job->condition, LIMIT) == 0);
+    board->begun = 1;
+    return mp_condition_wait(job->condition, 100);
+}
+
+static void destroyed_while_lock_is_awaited(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    mp_lock lock;
+    mp_array arrays[4];
+    ok(mp_condition_destroy(job.condition));
+    ok(mp_lock_create(&lock, NULL));
+    ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = lock}));
+    mp_process waiting = start(wait_shortly, &job);
+    await_waiters(&job, 1);
+    ok(mp_lock_acquire(lock, LIMIT));
+    const struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
+    while (!(atomic_load(&control->state) & UINT32_C(0x80000000))) mp_os_sleep(MS);
+    ok(mp_condition_destroy(job.condition));
+    bool there = false; /* where that was */
+    for (int i = 0; i < 4; i++) {
+        ok(mp_array_create(&arrays[i], 10, sizeof(int), &(mp_shared_options){.raw = true}));
+        there |= (uint32_t)arrays[i].id == (uint32_t)job.condition.id;
+    }
+    assert_true(there);
+    ok(mp_lock_release(lock));
+    int code = support_end(waiting);
+    assert_true(code == MP_ETIMEDOUT || code == MP_EBADHANDLE);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(mp_array_length(arrays[i]), 10);
+        ok(mp_array_destroy(arrays[i]));
+    }
+    ok(mp_lock_destroy(lock));
+    job_destroy(&job);
+}
+
+/* A lock that goes while somebody has been notified, and not been woken yet. */
+static void destroyed_after_notify(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 2; what++) {
+        struct job job = job_create();
+        mp_lock lock;
+        ok(mp_condition_destroy(job.condition));
+        ok(mp_lock_create(&lock, NULL));
+        ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = lock}));
+        mp_process waiting = start(await_once, &job);
+        await_waiters(&job, 1);
+        ok(mp_lock_acquire(lock, LIMIT));
+        ok(mp_condition_notify(job.condition, 1));
+        ok(what ? mp_lock_destroy(lock) : mp_condition_destroy(job.condition));
+        if (!what) ok(mp_lock_release(lock));
+        int code = support_end(waiting);
+        assert_true(code == 0 || code == MP_EBADHANDLE);
+        if (!what) ok(mp_lock_destroy(lock));
+        job_destroy(&job);
+    }
+}
+
 /* ---- deaths ---------------------------------------------------------------------------------------------------- */
 
 /* Of those who wait the dead do not count, whether they are killed before they are told or about then. */
@@ -474,6 +540,8 @@ static const struct test_case cases[] = {
     CASE_ONCE(buffer_of_threads),
     CASE(destroyed_while_awaited),
     CASE(lock_destroyed_while_awaited),
+    CASE(destroyed_while_lock_is_awaited),
+    CASE(destroyed_after_notify),
     CASE(killed_waiters),
     CASE(killed_notifier),
 };

@@ -12,8 +12,8 @@
  *         return 0;
  *     }
  *
- * What a thread has done before it releases, notifies, sets or arrives is visible to those who acquire, are notified, see it set
- * or pass after that: nothing else is needed for it.
+ * What a thread has done before it releases, notifies, sets or arrives is visible to those who acquire, are notified, see it
+ * set or pass after that: nothing else is needed for it.
  *
  * A process may be killed at any moment. Who waits for what it held, or did not come to do, is told by a result, and gets on.
  */
@@ -60,8 +60,8 @@ MP_NODISCARD MP_API int mp_lock_create(mp_lock *lock, const mp_lock_options *opt
  *                  thread: what the lock protects may be half changed. It is told once;
  *   MP_ETIMEDOUT   somebody has it;
  *   MP_EDEADLK     its holder waits for a lock, or an rlock, whose holder waits for one, and so on, that the caller holds:
- *                  mp_error_detail() names them all. Only with detect_deadlock, and if timeout_ms is more than 0. A lock
- *                  counts as its last taker's: what others are to release, a signal, is better a semaphore;
+ *                  mp_error_detail() names them, as many as fit. Only with detect_deadlock, and if timeout_ms is more than
+ *                  0. A lock counts as its last taker's: what others are to release, a signal, is better a semaphore;
  *   MP_EBADHANDLE  no lock, also when it is destroyed while this call waits.
  *
  * \threadsafety  any thread. Not for signal handlers.
@@ -216,7 +216,8 @@ MP_NODISCARD MP_API int mp_semaphore_acquire(mp_semaphore semaphore, int64_t tim
  * it.
  *
  * Async-signal-safe, unless units are owned, for a semaphore that this process has created or used before: a handler may
- * tell the program's threads, and other processes, that something has happened. errno stays what it was.
+ * tell the program's threads, and other processes, that something has happened. errno stays what it was. (A failure writes
+ * the text of mp_error_detail(), as anywhere.)
  *
  * \returns 0, or MP_EOVERFLOW: bounded, and has all its units; or MP_SEMAPHORE_MAX of them; or MP_ENOTOWNER: owned, and this
  *   process has none.
@@ -392,7 +393,8 @@ MP_NODISCARD MP_API int mp_event_wait(mp_event event, int64_t timeout_ms);
 /**
  * Set an event: all who wait for it go on, and who comes later does not wait.
  *
- * Async-signal-safe, for an event that this process has created or used before. errno stays what it was.
+ * Async-signal-safe, for an event that this process has created or used before. errno stays what it was. (A failure writes
+ * the text of mp_error_detail(), as anywhere.)
  *
  * \returns 0, also if it was set already.
  *
@@ -495,7 +497,8 @@ MP_NODISCARD MP_API int mp_barrier_create(mp_barrier *barrier, uint32_t parties,
  *                  mp_error_detail() tells who ran it;
  *   MP_EPEERDEAD   it is broken because of a party, or a member, that has died or ended;
  *   MP_EDEADLK     called by action;
- *   MP_ENOTARGET, MP_ESTALE  action is not to be found in this process: the barrier is broken;
+ *   MP_ENOTARGET, MP_ESTALE, MP_ENOMEM  action is not to be found in this process, or its context not to be copied: the
+ *                  barrier is broken;
  *   MP_EBADHANDLE  no barrier, also when it is destroyed while this call waits.
  *
  * \threadsafety  any thread. Not for signal handlers.
@@ -517,7 +520,7 @@ MP_API int mp_barrier_abort(mp_barrier barrier);
 
 /**
  * Begin anew, with nobody there. Those who wait get MP_EBROKEN, those who come later a barrier that is not broken. Members
- * that have ended are none any more.
+ * that have ended are none any more. An action that is at work goes on, and may be run again beside itself by the next round.
  *
  * \returns 0.
  *

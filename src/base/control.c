@@ -104,7 +104,9 @@ int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
     control->creator = creator;
     atomic_store_explicit(&control->held, 0, memory_order_relaxed);
     atomic_store_explicit(&control->holders, 0, memory_order_relaxed);
-    memset((void *)&control->as, 0, sizeof control->as);
+    /* Who has the handle of what was here may look at the same moment, and finds the generation changed then. */
+    for (size_t i = 0; i < sizeof control->as / sizeof *control->as.all; i++)
+        atomic_store_explicit(&control->as.all[i], 0, memory_order_relaxed);
     memset(control->name, 0, sizeof control->name);
     if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
     uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
@@ -190,6 +192,7 @@ int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control
     if (mine && last) memcpy(last, control, sizeof *last);
     mp__arena_unlock();
     if (mine) wake_all(control, id, type, state);
+    mp__waiters_call();
     mp__thread_done();
     return mine ? 0 : MP_EBADHANDLE;
 }

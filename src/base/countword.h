@@ -13,8 +13,8 @@
  *     without: it can not know whether others sleep.
  *   - So where the count is 0 and somebody sleeps, waiters is set, or one who was woken is on its way to set it. Should that
  *     one die, or who adds between adding and waking, there are units and one sleeps all the same: after a death all who sleep
- *     where there are units are woken, and where there are none waiters is set (mp__count_after_death). No thread has to write down what it intends, so a unit can be
- *     added by one that has no record, and from a signal handler.
+ *     where there are units are woken, and where there are none waiters is set (mp__count_after_death). No thread has to write
+ *     down what it intends, so a unit can be added by one that has no record, and from a signal handler.
  *   - N2: adding is a release store to the word; taking is an acquire load of it. What happened before a unit was added is
  *     visible to who takes one.
  */
@@ -61,8 +61,8 @@ static inline bool mp__count_give(_Atomic uint64_t *state, uint64_t generation, 
     return false;
 }
 
-/* The same as mp__count_try, spinning and sleeping until there is one: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is over. By a thread
- * with a record. */
+/* The same as mp__count_try, spinning and sleeping until there is one: 0, MP_ETIMEDOUT, or MP_EBADHANDLE: the generation is
+ * over. By a thread with a record. */
 int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadline);
 
 /* One unit more, unless there are `most`: 0, MP_EOVERFLOW, MP_EBADHANDLE. Async-signal-safe. */

@@ -3,7 +3,8 @@
  * deadlock.c - looking for circles of waiters.
  *
  * A circle is looked through twice. What has not changed in between was true all at once: a thread that waits takes no other
- * lock, so what it held when it was seen waiting again it held when it was seen waiting first.
+ * lock, so what it held when it was seen waiting again it held when it was seen waiting first. (One whose time was over, and
+ * who came back in between, may deceive who counts such waits, too.)
  */
 #include "base/deadlock.h"
 #include "base/control.h"
@@ -30,21 +31,22 @@ static const struct mp__control *control_of(const struct link *link)
     return (const struct mp__control *)(void *)mp__arena_word(link->place & ~UINT64_C(7));
 }
 
-/* Where the word lies that a thread waits for; 0: it does not wait for a lock. */
-static uint64_t place_waited_for(uint32_t number)
+/* Where the word lies that a thread waits for; 0: it does not wait for a lock, or not for ever, if that counts. */
+static uint64_t place_waited_for(uint32_t number, bool forever)
 {
     const struct mp__thread *thread = mp__thread_at(number);
     for (int i = MP__INTENTS; thread && i-- > 0;) {
         uint64_t intent = atomic_load_explicit(&thread->intents[i], memory_order_seq_cst);
-        if (intent & MP__INTENT_WAITS) return intent & ~MP__INTENT_WAITS;
+        if (intent & MP__INTENT_WAITS)
+            return forever && !(intent & MP__INTENT_FOREVER) ? 0 : intent & ~MP__INTENT_FLAGS;
     }
     return 0;
 }
 
 /* From the lock at that place to one that this thread has: how many links, or 0. */
-static size_t follow(uint64_t place, struct link *links)
+static size_t follow(uint64_t place, bool forever, struct link *links)
 {
-    for (size_t count = 0; place && count < MOST; place = place_waited_for(links[count++].owner)) {
+    for (size_t count = 0; place && count < MOST; place = place_waited_for(links[count++].owner, forever)) {
         links[count] = (struct link){.place = place};
         const struct mp__control *control = control_of(&links[count]);
         if (!control) return 0;
@@ -107,9 +109,10 @@ bool mp__deadlock_found(const struct mp__detect *detect, _Atomic uint64_t *state
 {
     struct link links[MOST], again[MOST];
     uint64_t place = (uint64_t)((char *)mp__word_of(state) - (char *)mp__header());
-    atomic_thread_fence(memory_order_seq_cst); /* what this thread waits for is written down */
-    size_t count = follow(place, links);       /* 0: there is none */
-    if (count < detect->least || follow(place, again) != count || !same(links, again, count)) return false;
+    atomic_thread_fence(memory_order_seq_cst);            /* what this thread waits for is written down */
+    size_t count = follow(place, detect->forever, links); /* 0: there is none */
+    if (count < detect->least || follow(place, detect->forever, again) != count || !same(links, again, count))
+        return false;
     describe(detect->call, links, count);
     return true;
 }

@@ -31,6 +31,7 @@ static inline uint32_t mp__detects(bool wanted)
 struct mp__detect {
     const char *call; /* for the detail */
     size_t least;     /* locks in the circle */
+    bool forever;     /* all of them wait without a time-out */
 };
 
 /* For a wait of so many milliseconds; NULL: nothing. */
@@ -38,7 +39,8 @@ static inline const struct mp__detect *mp__detect(struct mp__detect *room, uint3
                                                   const char *call)
 {
     if (detects == MP__DETECTS_NOTHING || (detects == MP__DETECTS_CERTAIN && timeout_ms != MP_FOREVER)) return NULL;
-    *room = (struct mp__detect){.call = call, .least = detects == MP__DETECTS_ALL ? 1 : 2};
+    *room = (struct mp__detect){
+        .call = call, .least = detects == MP__DETECTS_ALL ? 1 : 2, .forever = detects != MP__DETECTS_ALL};
     return room;
 }
 

@@ -540,6 +540,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, ending | MP__END_TAG(id),
                                                     memory_order_seq_cst, /* E1: all that it did is visible */
                                                     memory_order_relaxed));
+    mp__recover_places(id);
     /* U1: either this sees the flag, or mp__process_unname sees the end, or both. */
     bool unnamed = atomic_load_explicit(&record->flags, memory_order_seq_cst) & MP__UNNAMED;
     if (unnamed) (void)mp__process_remove(id);

@@ -86,11 +86,13 @@ struct mp__control {
     alignas(8) _Atomic uint64_t holders; /* the first, or next, block of them; 0: none */
     union {
         struct {
-            _Atomic uint32_t again;    /* rlock: how often its owner has taken it since it took it first; the owner's */
-            uint32_t part;             /* belongs to something else: not to be destroyed alone */
+            _Atomic uint32_t part;     /* belongs to something else: not to be destroyed alone */
+            _Atomic uint32_t detects;  /* enum mp__detects */
             alignas(8) uint64_t maker; /* of a part: the process that creates what it belongs to; then 0 */
-            uint32_t detects;          /* enum mp__detects */
-            _Atomic uint32_t conditions; /* it is the lock of some, or was */
+            alignas(8) uint64_t nothing;
+            alignas(
+                8) _Atomic uint64_t again; /* rlock: generation, and how often its owner has taken it since the first
+                                                * time; where no other object has anything that looks like it */
         } lock;
         struct {
             alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */
@@ -103,20 +105,17 @@ struct mp__control {
             uint32_t slot; /* in the process table */
         } process;
         struct {
-            uint32_t most; /* units there may be */
+            _Atomic uint32_t most; /* units there may be */
         } semaphore;
-        struct { /* semaphore.c; the word is a lock's, and all of it is looked at and changed under that */
+        struct {                       /* owned.c; the word is a lock's, and all of it is looked at under that */
             alignas(8) uint64_t units; /* offset of an array: the process that has it, or 0 */
             uint32_t count;
-            alignas(8) _Atomic uint64_t ticket; /* of who came to wait last */
         } owned;
-        struct {                      /* condition.c; changes under its lock */
+        struct {                      /* condition.c; the word: somebody may be waiting who has not been told */
             alignas(8) uint64_t lock; /* handle of a lock or an rlock */
             uint32_t own_lock;        /* goes with it */
-            _Atomic uint32_t waiting; /* not told yet; what the dead leave makes it too high, nothing too low */
-            alignas(8) _Atomic uint64_t ticket;
         } condition;
-        struct { /* barrier.c; the word is a lock's, and all but `lost` and `ended` changes under that */
+        struct { /* barrier.c; the word is a lock's, and all but `lost`, `ended` and the members changes under that */
             uint32_t parties;
             _Atomic uint32_t arrived, status;  /* in this round */
             _Atomic uint32_t actor;            /* number of the thread that runs the action, or 0 */
@@ -127,7 +126,7 @@ struct mp__control {
             alignas(8) uint64_t extras;        /* offset of the rest, or 0 */
         } barrier;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
-        uint8_t room[56];
+        alignas(8) _Atomic uint64_t all[7];
     } as;
     char name[MP__NAME_SIZE];
 };
@@ -223,8 +222,10 @@ struct mp__process {
 _Static_assert(sizeof(struct mp__process) <= 512, "process records are an array of 512 bytes each");
 #define MP__PROCESS_STRIDE 512
 
-#define MP__INTENTS      3
-#define MP__INTENT_WAITS UINT64_C(1) /* in one of them: for a lock */
+#define MP__INTENTS        3
+#define MP__INTENT_WAITS   UINT64_C(1) /* in one of them: it waits for a lock; */
+#define MP__INTENT_FOREVER UINT64_C(2) /* without a time-out */
+#define MP__INTENT_FLAGS   UINT64_C(3)
 
 /* A thread that uses libmp. Its index + 1 is the owner in lock words. */
 struct mp__thread {
@@ -314,7 +315,8 @@ struct mp__header {
     uint32_t controls_top, processes_top;                 /* what lies beyond has never been used; 0 is never */
     _Atomic uint32_t threads_top;
     uint32_t counts[MP__TYPE_COUNT];
-    alignas(8) _Atomic uint64_t stamp; /* of the last thread */
+    alignas(8) _Atomic uint64_t stamp;  /* of the last thread */
+    alignas(8) _Atomic uint64_t ticket; /* of the last waiter */
     _Atomic uint32_t log_level;
     struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];

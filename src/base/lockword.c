@@ -123,7 +123,10 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
                       const struct mp__detect *detect)
 {
     if (mp__lockword_try(state, free_state, owner)) return 0; /* this thread had no record yet, or it is free by now */
-    mp__thread_intend_to_take(mp__word_of(state));
+    if (mp__deadline_passed(deadline))
+        mp__thread_intend(mp__word_of(state)); /* who looks once does not wait */
+    else
+        mp__thread_intend_to_take(mp__word_of(state), deadline == MP_OS_NEVER);
     int result = wait(state, free_state, owner, deadline, detect);
     mp__thread_done();
     return result;

@@ -36,11 +36,20 @@ static void give_up_lock(struct mp__control *control, uint32_t number)
     if (mp__lockword_owner_died(&control->state, number)) mp__park_wake(&control->state, UINT32_MAX);
 }
 
-/* It may have been at work on what the lock word protects, or about to take a unit that it was told of. */
+/* It was at work on what the lock word protects; or may have been, and who recovered it first died before this. */
 static void give_up_work(struct mp__control *control, uint32_t number, uint64_t id)
 {
     give_up_lock(control, number);
-    (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+    if (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_DIED)
+        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+}
+
+/* It ran the action of a round. That is read first: an actor that is read later is that round's, or a later one's. */
+static void give_up_round(struct mp__control *control, uint32_t number, uint64_t id)
+{
+    uint64_t round = atomic_load_explicit(&control->as.barrier.round, memory_order_acquire);
+    if (atomic_load_explicit(&control->as.barrier.actor, memory_order_relaxed) == number)
+        mp__waiters_lost(control, id, round);
 }
 
 /* What it held of one object. */
@@ -53,12 +62,12 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
         give_up_lock(control, number);
         break;
     case MP__BARRIER:
-        if (atomic_load_explicit(&control->as.barrier.actor, memory_order_relaxed) == number)
-            mp__waiters_lost(control, id, atomic_load_explicit(&control->as.barrier.round, memory_order_relaxed));
+        give_up_round(control, number, id);
         give_up_work(control, number, id);
         break;
-    case MP__OWNED_SEMAPHORE:
-        give_up_work(control, number, id);
+    case MP__OWNED_SEMAPHORE: /* it may also have been about to take a unit that it was told of */
+        give_up_lock(control, number);
+        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
         break;
     case MP__SEMAPHORE:
         mp__count_after_death(&control->state);
@@ -76,7 +85,7 @@ static void wake_for(struct mp__thread *thread)
 {
     for (int i = 0; i < MP__INTENTS; i++) {
         uint64_t offset = atomic_load_explicit(&thread->intents[i], memory_order_acquire); /* I1 */
-        _Atomic uint32_t *word = offset ? mp__arena_word(offset & ~MP__INTENT_WAITS) : NULL;
+        _Atomic uint32_t *word = offset ? mp__arena_word(offset & ~MP__INTENT_FLAGS) : NULL;
         if (word) mp__park_wake_word(word, UINT32_MAX);
     }
 }
@@ -120,42 +129,41 @@ static struct mp__control *control_alive(uint32_t index, uint64_t *id)
 {
     struct mp__control *control = mp__control_indexed(index);
     if (!control) return NULL;
-    *id = atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
+    *id = id_of(control, index);
     return mp__generation_of(*id) & 1 ? control : NULL;
 }
 
 /* It is created, but the process has not come to give it what belongs to it. The arena's lock is held. */
-static void finish_data(const struct mp__control *control, uint64_t id, uint64_t process)
-{
-    struct mp__control *part = control->as.data.own_lock ? mp__control_of(control->as.data.lock, MP__RLOCK) : NULL;
-    if (part) part->as.lock.maker = 0;
-    if (control->as.data.offset && mp__heap_ref_locked(control->as.data.offset) == process)
-        mp__heap_set_ref_locked(control->as.data.offset, id);
-}
-
-static void finish_condition(const struct mp__control *control)
-{
-    struct mp__control *part =
-        control->as.condition.own_lock ? mp__control_of(control->as.condition.lock, MP__RLOCK) : NULL;
-    if (part) part->as.lock.maker = 0;
-}
-
 static void finish_memory(uint64_t offset, uint64_t id, uint64_t process)
 {
     if (offset && mp__heap_ref_locked(offset) == process) mp__heap_set_ref_locked(offset, id);
 }
 
+static void finish_part(uint64_t lock)
+{
+    struct mp__control *part = mp__control_of(lock, MP__RLOCK);
+    if (part) part->as.lock.maker = 0;
+}
+
+static void finish_data(const struct mp__control *control, uint64_t id, uint64_t process)
+{
+    if (control->as.data.own_lock) finish_part(control->as.data.lock);
+    finish_memory(control->as.data.offset, id, process);
+}
+
 /* Its units come back. */
 static void give_back_units(const struct mp__control *control, uint64_t id, uint64_t process)
 {
-    uint32_t count = control->as.owned.count, back = 0;
+    uint32_t count = control->as.owned.count;
     _Atomic uint64_t *units = mp__heap_at(control->as.owned.units, count * sizeof *units);
+    bool some = false;
     for (uint32_t i = 0; units && i < count; i++) {
         uint64_t owner = process;
-        back +=
-            atomic_compare_exchange_strong_explicit(&units[i], &owner, 0, memory_order_acq_rel, memory_order_relaxed);
+        some |=
+            atomic_compare_exchange_strong_explicit(&units[i], &owner, 0, memory_order_acq_rel, memory_order_relaxed) ||
+            owner == 0; /* perhaps by who did this before, and died */
     }
-    if (back) (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+    if (some) (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
 /* A member that is known will not come any more. */
@@ -166,10 +174,25 @@ static void leave_barrier(struct mp__control *control, uint64_t id, uint64_t pro
     for (uint32_t i = 0; members && i < count; i++) {
         if (members[i] != process) continue;
         atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_release);
+        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
         MP__THEN;
         members[i] = 0; /* and is none any more, should the barrier be reset */
-        (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
     }
+}
+
+void mp__recover_places(uint64_t process)
+{
+    const struct mp__header *header = mp__header();
+    uint64_t id;
+    mp__arena_lock();
+    uint32_t left = header->counts[MP__BARRIER];
+    for (uint32_t index = 1; left && index < header->controls_top; index++) {
+        struct mp__control *control = control_alive(index, &id);
+        if (!control || atomic_load_explicit(&control->type, memory_order_relaxed) != MP__BARRIER) continue;
+        leave_barrier(control, id, process);
+        left--;
+    }
+    mp__arena_unlock();
 }
 
 void mp__recover_belongings(uint64_t process)
@@ -205,7 +228,7 @@ static void finish_objects(uint64_t process)
         struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
         if (type == MP__VALUE || type == MP__ARRAY || type == MP__BLOCK) finish_data(control, id, process);
-        if (type == MP__CONDITION) finish_condition(control);
+        if (type == MP__CONDITION && control->as.condition.own_lock) finish_part(control->as.condition.lock);
         if (type == MP__OWNED_SEMAPHORE) finish_memory(control->as.owned.units, id, process);
         if (type == MP__BARRIER) finish_memory(control->as.barrier.extras, id, process);
     }

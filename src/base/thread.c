@@ -35,9 +35,9 @@ void mp__thread_intend(_Atomic uint32_t *word)
     intend(word, 0);
 }
 
-void mp__thread_intend_to_take(_Atomic uint32_t *word)
+void mp__thread_intend_to_take(_Atomic uint32_t *word, bool forever)
 {
-    intend(word, MP__INTENT_WAITS);
+    intend(word, forever ? MP__INTENT_WAITS | MP__INTENT_FOREVER : MP__INTENT_WAITS);
 }
 
 void mp__thread_done(void)

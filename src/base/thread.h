@@ -11,7 +11,7 @@ struct mp__self {
     struct mp__thread *record; /* NULL: this thread has none yet */
     uint32_t owner;            /* its number, as it stands in lock words: index + 1 */
     uint64_t stamp;
-    bool took;        /* a lock: whoever has not holds none at its end */
+    bool took;        /* a lock, or a wake: whoever has not owes nothing at its end */
     uint32_t intents; /* that are set; or would be, were there room */
     uint32_t calls;   /* threads to be woken when it lets go of a lock: waiter.c */
 };
@@ -22,9 +22,9 @@ extern _Thread_local struct mp__self mp__self;
 int mp__thread_join(void);
 
 /* From here on, should this thread die, who sleeps on that word is woken by who recovers it; until: not any more. In pairs,
- * one within the other. The second: and it waits for the lock whose word that is. */
+ * one within the other. The second: and it waits for the lock whose word that is, for ever or not. */
 void mp__thread_intend(_Atomic uint32_t *word);
-void mp__thread_intend_to_take(_Atomic uint32_t *word);
+void mp__thread_intend_to_take(_Atomic uint32_t *word, bool forever);
 void mp__thread_done(void);
 
 /* The record of that number; NULL if it can not be mapped. */

@@ -26,10 +26,15 @@ static uint32_t with_told(uint32_t word, enum mp__told told)
 /* Nobody can tell it anything. */
 static uint32_t closed(uint32_t word)
 {
-    return with_told(word, MP__TOLD_DEAD);
+    return with_told(word, MP__TOLD_CLOSED);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+uint64_t mp__waiter_ticket(void)
+{
+    return atomic_fetch_add_explicit(&mp__header()->ticket, 1, memory_order_relaxed) + 1;
+}
 
 void mp__waiter_begin(uint64_t object, uint64_t ticket)
 {
@@ -38,6 +43,7 @@ void mp__waiter_begin(uint64_t object, uint64_t ticket)
     atomic_store_explicit(&self->told, turn, memory_order_release); /* W1 */
     atomic_store_explicit(&self->ticket, ticket, memory_order_release);
     atomic_store_explicit(&self->waits_for, object, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst); /* W5 */
 }
 
 enum mp__told mp__waiter_end(void)
@@ -144,7 +150,11 @@ static bool tell(uint32_t number, const struct message *message)
     struct mp__thread *thread = mp__thread_at(number);
     uint32_t seen;
     do {
-        if (!thread || !waits(thread, message, &seen) || told_of(seen) == message->told) return false;
+        if (!thread || !waits(thread, message, &seen)) return false;
+        if (told_of(seen) == message->told) { /* by one who may have died before he woke it */
+            if (seen & ASLEEP) call(thread, number, message->later);
+            return false;
+        }
     } while (!atomic_compare_exchange_weak_explicit(&thread->told, &seen, with_told(seen, message->told),
                                                     memory_order_release, memory_order_relaxed)); /* W1, W2 */
     if (seen & ASLEEP) call(thread, number, message->later);
@@ -172,6 +182,7 @@ static uint32_t tell_some(const struct message *message, uint32_t count)
 {
     uint32_t done = 0, number;
     uint64_t above = 0;
+    atomic_thread_fence(memory_order_seq_cst); /* W5 */
     if (count == MP__WAITERS_ALL) {
         for (number = 1; number <= mp__thread_top(); number++) done += tell(number, message);
         return done;
@@ -198,12 +209,22 @@ static uint64_t object_of(uint32_t number)
     return thread ? atomic_load_explicit(&thread->waits_for, memory_order_acquire) : 0;
 }
 
-void mp__waiters_look(void)
+/* The lock that a waiter needs to go on; 0: it waits for no condition. */
+static uint64_t lock_of(uint64_t object)
 {
+    const struct mp__control *control = mp__control_of(object, MP__CONDITION);
+    return control ? control->as.condition.lock : 0;
+}
+
+void mp__waiters_lost_lock(uint64_t lock)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* W5 */
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         uint64_t object = object_of(number);
-        if (object) (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
+        if (object && lock_of(object) == lock)
+            (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
     }
+    mp__waiters_call();
 }
 
 /* ---- deaths ---------------------------------------------------------------------------------------------------- */
@@ -232,9 +253,11 @@ static void pass_on(struct mp__thread *dead)
         if (told_of(word) == MP__TOLD_GO) /* W4 */
             (void)mp__waiters_tell(object, MP__TICKETS_ALL, 1, MP__TOLD_GO);
         break;
-    case MP__BARRIER:
-        mp__waiters_lost(control, object, atomic_load_explicit(&dead->ticket, memory_order_relaxed));
+    case MP__BARRIER: {
+        uint64_t ticket = atomic_load_explicit(&dead->ticket, memory_order_relaxed);
+        if (ticket != MP__TICKETS_ALL) mp__waiters_lost(control, object, ticket); /* else it had not arrived */
         break;
+    }
     default:
         break;
     }
@@ -260,7 +283,9 @@ void mp__waiters_after_death(struct mp__thread *dead)
     pass_on(dead);
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         uint64_t object = object_of(number);
-        if (object && mp__thread_at(number) != dead && !wake_told(number) && mp__control_is_over(object))
+        if (!object || mp__thread_at(number) == dead || wake_told(number)) continue;
+        uint64_t lock = lock_of(object);
+        if (mp__control_is_over(object) || (lock && mp__control_is_over(lock)))
             (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
     }
     atomic_store_explicit(&dead->waits_for, 0, memory_order_release);

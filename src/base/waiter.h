@@ -7,7 +7,7 @@
  * looks through the records. The word:
  *
  *     31       30  28  27    0
- *     | asleep | told  | turn |      turn: grows with each wait, and at its end; told: nothing that counts, only between
+ *     | asleep | told  | turn |      turn: grows with each wait, and at its end;
  *
  * Invariants:
  *   - W1: who begins to wait stores the turn, then ticket and object, each with release. Who tells reads the word, then the
@@ -16,6 +16,8 @@
  *   - W3: asleep is set before the thread sleeps. Who tells wakes it then, and should he die before that, or while there are
  *     others to be told, who recovers him does the rest (mp__waiters_after_death).
  *   - W4: what a dead thread has been told, and has not used, is passed on; from when that is looked at it can be told no more.
+ *   - W5: between the beginning of a wait and a look whether it makes sense there is a fence, and between a change and telling
+ *     of it: so either who waits sees the change, or it is told.
  */
 #ifndef MP_BASE_WAITER_H
 #define MP_BASE_WAITER_H
@@ -27,12 +29,15 @@ enum mp__told {
     MP__TOLD_LOOK, /* something is different, or a while has passed: look for yourself */
     MP__TOLD_GO,
     MP__TOLD_BROKEN,
-    MP__TOLD_DEAD
+    MP__TOLD_DEAD,
+    MP__TOLD_CLOSED /* nothing, and can be told nothing: it does not wait */
 };
 
 #define MP__TICKETS_ALL UINT64_MAX
 #define MP__WAITERS_ALL UINT32_MAX
 
+/* Higher than all before. */
+uint64_t mp__waiter_ticket(void);
 /* This thread, which has a record, waits for that object from here on; a thread waits for one at a time. */
 void mp__waiter_begin(uint64_t object, uint64_t ticket);
 /* Until it is told something, or the deadline: MP__TOLD_NOTHING. After MP__TOLD_LOOK it goes on waiting. */
@@ -49,8 +54,8 @@ uint32_t mp__waiters_tell_later(uint64_t object, uint64_t tickets, uint32_t coun
 void mp__waiters_call(void);
 /* Whoever has been told something, and sleeps: another thread was to call it, and has not let go itself. */
 void mp__waiters_call_all(void);
-/* MP__TOLD_LOOK for whoever waits for anything. */
-void mp__waiters_look(void);
+/* A lock was destroyed: MP__TOLD_LOOK for whoever waits in a condition that needs it. */
+void mp__waiters_lost_lock(uint64_t lock);
 
 /* A party of a barrier is dead that was in that round, which can not be complete any more if it is not yet. */
 void mp__waiters_lost(struct mp__control *barrier, uint64_t id, uint64_t round);

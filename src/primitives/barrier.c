@@ -24,7 +24,7 @@
 
 enum status {
     OPEN,   /* parties arrive */
-    ACTING, /* all have; who comes now waits outside, with the next round as its ticket */
+    ACTING, /* all have; who comes now waits outside, and is of no round yet */
     BROKEN,
     ABANDONED /* broken by a death */
 };
@@ -108,10 +108,11 @@ static int extras_create(const mp_barrier_options *options, uint64_t *offset)
     return 0;
 }
 
-/* Those that ended before the barrier was there. */
+/* Those that ended before the barrier was there: either who told of the end sees the barrier, or this sees the end (B1). */
 static void look_at_members(uint64_t id, const mp_barrier_options *options)
 {
     struct mp__control *control = mp__control_of(id, MP__BARRIER);
+    atomic_thread_fence(memory_order_seq_cst);
     for (size_t i = 0; control && i < options->member_count; i++)
         if (mp__process_has_ended(options->members[i].id))
             atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_relaxed);
@@ -164,7 +165,7 @@ static void end_round(struct mp__control *control, uint64_t id, enum status stat
     atomic_store_explicit(&control->as.barrier.actor, 0, memory_order_relaxed);
     atomic_store_explicit(&control->as.barrier.arrived, 0, memory_order_relaxed);
     set_status(control, status);
-    atomic_store_explicit(&control->as.barrier.round, round + 1, memory_order_relaxed);
+    atomic_store_explicit(&control->as.barrier.round, round + 1, memory_order_release); /* after the actor: recover.c */
     if (somebody) (void)mp__waiters_tell_later(id, round, MP__WAITERS_ALL, told);
     if (acted) (void)mp__waiters_tell_later(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
@@ -174,15 +175,21 @@ static void break_round(struct mp__control *control, uint64_t id, enum status st
     end_round(control, id, status, status == ABANDONED ? MP__TOLD_DEAD : MP__TOLD_BROKEN);
 }
 
+/* Somebody has died in this round, or a member has ended. */
+static bool is_lost(const struct mp__control *control)
+{
+    return atomic_load_explicit(&control->as.barrier.lost, memory_order_acquire) >= round_of(control) ||
+           atomic_load_explicit(&control->as.barrier.ended, memory_order_acquire);
+}
+
 /* 0: inside, and whether the barrier is broken is decided; MP_EBADHANDLE (no detail set). */
 static int enter(struct mp__control *control, uint64_t id)
 {
     int result = mp__monitor_enter(control, id);
     if (result < 0) return result;
-    bool lost = atomic_load_explicit(&control->as.barrier.lost, memory_order_acquire) >= round_of(control) ||
-                atomic_load_explicit(&control->as.barrier.ended, memory_order_acquire);
     /* Who died in here may have broken it, and not told everybody. */
-    if (result == MP_OWNERDEAD || (lost && status_of(control) <= ACTING)) break_round(control, id, ABANDONED);
+    if (result == MP_OWNERDEAD || (status_of(control) <= ACTING && is_lost(control)))
+        break_round(control, id, ABANDONED);
     return 0;
 }
 
@@ -266,6 +273,11 @@ static int act(struct mp__control *control, uint64_t id, const struct action *ac
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
+static int result_of(const struct mp__control *control, enum mp__told told, int index)
+{
+    return told == MP__TOLD_GO ? index : fail_broken(control, told == MP__TOLD_DEAD);
+}
+
 /* This thread has said that it waits, and is outside: until it is told how its round ended. */
 static int await(struct mp__control *control, uint64_t id, int index, int64_t deadline)
 {
@@ -273,29 +285,26 @@ static int await(struct mp__control *control, uint64_t id, int index, int64_t de
     do {
         told = mp__waiter_wait(deadline);
         if (told > MP__TOLD_LOOK) break;
-        if (enter(control, id) < 0) { /* which may have told this thread something */
-            (void)mp__waiter_end();
-            return mp__fail_handle("mp_barrier_wait", id, "barrier");
-        }
-        if (told == MP__TOLD_NOTHING) {
-            enum mp__told last = mp__waiter_end();
-            if (last <= MP__TOLD_LOOK) break_round(control, id, BROKEN);
-            mp__monitor_leave(control, id);
-            if (last <= MP__TOLD_LOOK)
-                return mp__fail(MP_ETIMEDOUT, "mp_barrier_wait: not all have come to barrier \"%s\"", control->name);
-            return last == MP__TOLD_GO ? index : fail_broken(control, last == MP__TOLD_DEAD);
+        bool over = enter(control, id) < 0; /* which may have told this thread something */
+        if (over || told == MP__TOLD_NOTHING) {
+            told = mp__waiter_end();
+            if (!over && told <= MP__TOLD_LOOK) break_round(control, id, BROKEN);
+            if (!over) mp__monitor_leave(control, id);
+            if (told > MP__TOLD_LOOK) return result_of(control, told, index);
+            if (over) return mp__fail_handle("mp_barrier_wait", id, "barrier");
+            return mp__fail(MP_ETIMEDOUT, "mp_barrier_wait: not all have come to barrier \"%s\"", control->name);
         }
         mp__monitor_leave(control, id);
     } while (true);
     (void)mp__waiter_end();
-    return told == MP__TOLD_GO ? index : fail_broken(control, told == MP__TOLD_DEAD);
+    return result_of(control, told, index);
 }
 
 /* The round before runs its action: until that is over. This thread is inside, and leaves. */
 static int await_action(struct mp__control *control, uint64_t id, int64_t deadline)
 {
     bool own = atomic_load_explicit(&control->as.barrier.actor, memory_order_relaxed) == mp__self.owner;
-    if (!own) mp__waiter_begin(id, round_of(control) + 1);
+    if (!own) mp__waiter_begin(id, MP__TICKETS_ALL);
     mp__monitor_leave(control, id);
     if (own) return mp__fail(MP_EDEADLK, "mp_barrier_wait: called by the action of barrier \"%s\"", control->name);
     enum mp__told told = mp__waiter_wait(deadline);
@@ -312,6 +321,7 @@ static int arrive(struct mp__control *control, uint64_t id, int64_t deadline)
     atomic_store_explicit(&control->as.barrier.arrived, index + 1, memory_order_relaxed);
     if (index + 1 < control->as.barrier.parties) {
         mp__waiter_begin(id, round_of(control));
+        if (is_lost(control)) break_round(control, id, ABANDONED); /* W5: which tells this thread, too */
         mp__monitor_leave(control, id);
         return await(control, id, (int)index, deadline);
     }
@@ -378,22 +388,19 @@ int mp_barrier_parties(mp_barrier barrier)
 
 int mp_barrier_n_waiting(mp_barrier barrier)
 {
-    struct mp__control *control;
-    int result = enter_for("mp_barrier_n_waiting", barrier, &control);
-    if (result < 0) return result;
-    result = (int)atomic_load_explicit(&control->as.barrier.arrived, memory_order_relaxed);
-    mp__monitor_leave(control, barrier.id);
-    return result;
+    const struct mp__control *control = mp__control_of(barrier.id, MP__BARRIER);
+    int waiting = control && !is_lost(control) ? (int)atomic_load(&control->as.barrier.arrived) : 0;
+    if (control && mp__control_alive(control, barrier.id)) return waiting;
+    return mp__fail_handle("mp_barrier_n_waiting", barrier.id, "barrier");
 }
 
 int mp_barrier_broken(mp_barrier barrier)
 {
-    struct mp__control *control;
-    int result = enter_for("mp_barrier_broken", barrier, &control);
-    if (result < 0) return result;
-    result = status_of(control) > ACTING;
-    mp__monitor_leave(control, barrier.id);
-    return result;
+    const struct mp__control *control = mp__control_of(barrier.id, MP__BARRIER);
+    int broken = control && (status_of(control) > ACTING || is_lost(control));
+    atomic_thread_fence(memory_order_acquire);
+    if (control && mp__control_alive(control, barrier.id)) return broken;
+    return mp__fail_handle("mp_barrier_broken", barrier.id, "barrier");
 }
 
 static void take_over(const struct mp__control *control)
@@ -403,12 +410,13 @@ static void take_over(const struct mp__control *control)
 
 int mp_barrier_destroy(mp_barrier barrier)
 {
-    struct mp__control *control, last;
+    struct mp__control *control;
     /* Nobody looks at what goes with it. */
     int result = enter_for("mp_barrier_destroy", barrier, &control);
     if (result < 0) return result;
-    if (mp__control_destroy_with(barrier.id, MP__BARRIER, &last, take_over) < 0)
+    uint64_t extras = control->as.barrier.extras;
+    if (mp__control_destroy_with(barrier.id, MP__BARRIER, NULL, take_over) < 0)
         return mp__fail_handle("mp_barrier_destroy", barrier.id, "barrier");
-    if (last.as.barrier.extras) mp__heap_free(last.as.barrier.extras);
+    if (extras) mp__heap_free(extras);
     return 0;
 }

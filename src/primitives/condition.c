@@ -2,7 +2,8 @@
  *
  * condition.c - Condition: who waits stands in the threads' records (base/waiter.h), each with a ticket, and is told in that
  * order. All of it happens under the lock; but a notification whose receiver dies before it has the lock again is passed on by
- * who recovers that.
+ * who recovers that. The word says that somebody may be waiting who has not been told: it is set by who waits, and cleared by
+ * who finds nobody left; by compare-and-swap on the whole state, since who destroys the condition need not have the lock.
  */
 #include "base/control.h"
 #include "base/deadline.h"
@@ -37,9 +38,8 @@ static int choose_lock(const mp_condition_options *options, uint64_t *lock)
     *lock = recursive ? options->rlock.id : options->lock.id;
     if (recursive && options->lock.id)
         return mp__fail(MP_EINVAL, "mp_condition_create: both a lock and an rlock are given");
-    struct mp__control *control = mp__control_of(*lock, recursive ? MP__RLOCK : MP__LOCK);
-    if (!control) return mp__fail_handle("mp_condition_create", *lock, recursive ? "rlock" : "lock");
-    atomic_store_explicit(&control->as.lock.conditions, 1, memory_order_relaxed);
+    if (!mp__control_of(*lock, recursive ? MP__RLOCK : MP__LOCK))
+        return mp__fail_handle("mp_condition_create", *lock, recursive ? "rlock" : "lock");
     return 0;
 }
 
@@ -125,8 +125,8 @@ static int find_held(const char *call, mp_condition condition, struct subject *s
                     subject->control->name);
 }
 
-/* Altogether; how often it was taken beyond the first time. And again as often: that it is taken again is promised, so it is not the one that gives
- * way in a circle of waiters. */
+/* Altogether; how often it was taken beyond the first time. And again as often: that it is taken again is promised, so it is
+ * not the one that gives way in a circle of waiters. */
 static int64_t let_go(const struct subject *subject)
 {
     return subject->recursive ? mp__rlock_let_go((mp_rlock){subject->lock}) : mp_lock_release((mp_lock){subject->lock});
@@ -136,6 +136,7 @@ static int take_again(const struct subject *subject, int64_t again)
 {
     struct mp__control *control = mp__control_of(subject->lock, subject->recursive ? MP__RLOCK : MP__LOCK);
     if (!control) return MP_EBADHANDLE;
+    mp__self.took = true;
     int result = mp__lockword_wait(&control->state, mp__state_of(subject->lock), mp__self.owner, MP_OS_NEVER, NULL);
     if (result >= 0 && subject->recursive) mp__rlock_resume((mp_rlock){subject->lock}, again);
     return result;
@@ -143,24 +144,33 @@ static int take_again(const struct subject *subject, int64_t again)
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
+/* Whether somebody may be waiting. False: the condition is over. */
+static bool set_waiting(const struct subject *subject, bool waiting)
+{
+    _Atomic uint64_t *state = &subject->control->state;
+    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed), next = mp__state_of(subject->id) | waiting;
+    do {
+        if (mp__generation_of(seen) != mp__generation_of(subject->id)) return false;
+    } while (seen != next &&
+             !atomic_compare_exchange_weak_explicit(state, &seen, next, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
 /* Until it is told, or the deadline: 0; or there is nothing any more to wait for. */
 static int await(const struct subject *subject, int64_t deadline)
 {
     for (;;) {
-        enum mp__told told = mp__waiter_wait(deadline);
-        if (told == MP__TOLD_GO) return 0;
         if (mp__control_is_over(subject->id) || mp__control_is_over(subject->lock)) return MP_EBADHANDLE;
-        if (told == MP__TOLD_NOTHING) return 0;
+        enum mp__told told = mp__waiter_wait(deadline);
+        if (told == MP__TOLD_GO || told == MP__TOLD_NOTHING) return 0;
     }
 }
 
 /* The lock is held, and is afterwards: 0, MP_OWNERDEAD, MP_ETIMEDOUT. Or it is not: MP_EBADHANDLE. */
 static int wait(const struct subject *subject, int64_t deadline)
 {
-    struct mp__control *control = subject->control;
-    atomic_fetch_add_explicit(&control->as.condition.waiting, 1, memory_order_relaxed);
-    mp__waiter_begin(subject->id,
-                     atomic_fetch_add_explicit(&control->as.condition.ticket, 1, memory_order_relaxed) + 1);
+    (void)set_waiting(subject, true);
+    mp__waiter_begin(subject->id, mp__waiter_ticket());
     int64_t again = let_go(subject);
     int result = again < 0 ? MP_EBADHANDLE : await(subject, deadline);
     if (result == 0) result = take_again(subject, again);
@@ -168,9 +178,8 @@ static int wait(const struct subject *subject, int64_t deadline)
     if (result < 0 && mp__control_is_over(subject->id))
         return mp__fail_handle("mp_condition_wait", subject->id, "condition");
     if (result < 0) return mp__fail_handle("mp_condition_wait", subject->lock, subject->recursive ? "rlock" : "lock");
-    if (!told) atomic_fetch_sub_explicit(&control->as.condition.waiting, 1, memory_order_relaxed);
     if (told || result == MP_OWNERDEAD) return result;
-    return mp__fail(MP_ETIMEDOUT, "mp_condition_wait: condition \"%s\" was not notified", control->name);
+    return mp__fail(MP_ETIMEDOUT, "mp_condition_wait: condition \"%s\" was not notified", subject->control->name);
 }
 
 int mp_condition_wait(mp_condition condition, int64_t timeout_ms)
@@ -205,12 +214,11 @@ static int notify(const char *call, mp_condition condition, uint32_t count)
     struct subject subject = {.id = 0};
     int result = find_held(call, condition, &subject);
     if (result < 0) return result;
-    _Atomic uint32_t *waiting = &subject.control->as.condition.waiting;
-    uint32_t expected = atomic_load_explicit(waiting, memory_order_relaxed);
-    if (!expected || !count) return 0;
-    uint32_t told = mp__waiters_tell_later(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO);
-    /* Fewer than were wanted: nobody is left. All that comes to wait needs the lock. */
-    atomic_store_explicit(waiting, told < count || told >= expected ? 0 : expected - told, memory_order_relaxed);
+    uint64_t state = atomic_load_explicit(&subject.control->state, memory_order_relaxed);
+    if (state == mp__state_of(subject.id) || !count) return 0;
+    /* Fewer than were wanted: nobody is left, and who comes to wait needs the lock. */
+    if (mp__waiters_tell_later(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO) < count)
+        (void)set_waiting(&subject, false);
     return 0;
 }
 
@@ -236,11 +244,13 @@ static void take_over(const struct mp__control *control)
 
 int mp_condition_destroy(mp_condition condition)
 {
-    struct mp__control last;
+    struct mp__control *control = mp__control_of(condition.id, MP__CONDITION);
+    /* If this is what destroys it, these are its own. */
+    mp_rlock own = {control && control->as.condition.own_lock ? control->as.condition.lock : 0};
     /* Who has no record has nowhere to write down whom it is about to wake. */
-    if (mp__control_of(condition.id, MP__CONDITION)) (void)mp__thread_join();
-    if (mp__control_destroy_with(condition.id, MP__CONDITION, &last, take_over) < 0)
+    if (control) (void)mp__thread_join();
+    if (mp__control_destroy_with(condition.id, MP__CONDITION, NULL, take_over) < 0)
         return mp__fail_handle("mp_condition_destroy", condition.id, "condition");
-    if (last.as.condition.own_lock) (void)mp__rlock_destroy_part((mp_rlock){last.as.condition.lock});
+    if (own.id) (void)mp__rlock_destroy_part(own);
     return 0;
 }

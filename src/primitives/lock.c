@@ -35,8 +35,10 @@ MP__RARELY static int acquire_slowly(mp_lock lock, int64_t timeout_ms)
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
-    result = mp__lockword_wait(&control->state, mp__state_of(lock.id), mp__self.owner, mp__deadline(timeout_ms),
-                               mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_lock_acquire"));
+    result =
+        mp__lockword_wait(&control->state, mp__state_of(lock.id), mp__self.owner, mp__deadline(timeout_ms),
+                          mp__detect(&detect, atomic_load_explicit(&control->as.lock.detects, memory_order_relaxed),
+                                     timeout_ms, "mp_lock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
@@ -60,8 +62,9 @@ MP__RARELY static int release_slowly(mp_lock lock)
 {
     struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
     /* Who took it may have notified somebody, who shall be woken when it is free, and not be the one who frees it. */
-    bool calls = control && atomic_load_explicit(&control->as.lock.conditions, memory_order_relaxed) &&
-                 (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != mp__self.owner;
+    bool calls =
+        control && (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != mp__self.owner;
+    mp__waiters_call(); /* should it not be there any more */
     int result = control ? mp__lockword_release(&control->state, mp__state_of(lock.id), 0) : MP_EBADHANDLE;
     if (result == 0 && calls) mp__waiters_call_all();
     if (result == 0) return 0;
@@ -89,8 +92,7 @@ int mp_lock_destroy(mp_lock lock)
 {
     /* Who has no record has nowhere to write down whom it is about to wake. */
     if (mp__control_of(lock.id, MP__LOCK)) (void)mp__thread_join();
-    struct mp__control last;
-    if (mp__control_destroy(lock.id, MP__LOCK, &last) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
-    if (last.as.lock.conditions) mp__waiters_look();
+    if (mp__control_destroy(lock.id, MP__LOCK, NULL) < 0) return mp__fail_handle("mp_lock_destroy", lock.id, "lock");
+    mp__waiters_lost_lock(lock.id);
     return 0;
 }

@@ -88,15 +88,18 @@ int mp__owned_acquire(mp_semaphore semaphore, int64_t timeout_ms)
             mp__monitor_leave(control, semaphore.id);
             return 0;
         }
-        bool waits = !mp__deadline_passed(deadline);
-        if (waits && !ticket)
-            ticket = atomic_fetch_add_explicit(&control->as.owned.ticket, 1, memory_order_relaxed) + 1;
-        if (waits) mp__waiter_begin(semaphore.id, ticket);
-        mp__monitor_leave(control, semaphore.id);
-        if (!waits)
+        if (mp__deadline_passed(deadline)) {
+            mp__monitor_leave(control, semaphore.id);
             return mp__fail(MP_ETIMEDOUT, "mp_semaphore_acquire: semaphore \"%s\" has no unit left", control->name);
-        (void)mp__waiter_wait(deadline);
+        }
+        if (!ticket) ticket = mp__waiter_ticket();
+        mp__waiter_begin(semaphore.id, ticket);
+        /* W5: one may have come back from the dead, whoever gives those back is not in here. */
+        bool taken = hand_over(control, units, 0, mp__family_id());
+        mp__monitor_leave(control, semaphore.id);
+        if (!taken) (void)mp__waiter_wait(deadline);
         (void)mp__waiter_end(); /* whatever it was told, it looks */
+        if (taken) return 0;
     }
 }
 
@@ -133,13 +136,14 @@ static void take_over(const struct mp__control *control)
 
 int mp__owned_destroy(mp_semaphore semaphore)
 {
-    struct mp__control *control, last;
+    struct mp__control *control;
     _Atomic uint64_t *units;
     /* Nobody is at work on the units when they go. */
     int result = enter("mp_semaphore_destroy", semaphore, &control, &units);
     if (result < 0) return result;
-    if (mp__control_destroy_with(semaphore.id, MP__OWNED_SEMAPHORE, &last, take_over) < 0)
+    uint64_t offset = control->as.owned.units;
+    if (mp__control_destroy_with(semaphore.id, MP__OWNED_SEMAPHORE, NULL, take_over) < 0)
         return mp__fail_handle("mp_semaphore_destroy", semaphore.id, "semaphore");
-    mp__heap_free(last.as.owned.units);
+    mp__heap_free(offset);
     return 0;
 }

@@ -2,8 +2,9 @@
  *
  * rlock.c - RLock: a lock word, and how often its owner has taken it again.
  *
- * The word's owner is a thread's number, which no other thread has before the word is free (recover.h). `again` is written by
- * the owner only; it is 0 whenever the word is free, unless the owner has died.
+ * The word's owner is a thread's number, which no other thread has before the word is free (recover.h). `again` is changed by
+ * the owner only; it is 0 whenever the word is free, unless the owner has died. The generation is in it, and it changes by
+ * compare-and-swap: somebody else may destroy the rlock meanwhile.
  */
 #include "primitives/rlock.h"
 #include "base/control.h"
@@ -26,6 +27,11 @@ static void fill(struct mp__control *control, const void *with)
     control->as.lock.part = plan->part;
     control->as.lock.maker = plan->part ? mp__family_id() : 0;
     control->as.lock.detects = plan->detects;
+    /* It is not alive yet: its generation will be one more. */
+    atomic_store_explicit(&control->as.lock.again,
+                          mp__state_of(atomic_load_explicit(&control->state, memory_order_relaxed)) +
+                              (UINT64_C(1) << 32),
+                          memory_order_relaxed);
 }
 
 static int create(mp_rlock *rlock, const char *name, struct plan plan)
@@ -62,12 +68,27 @@ static bool mine(const struct mp__control *control, uint64_t id)
            mp__generation_of(state) == mp__generation_of(id);
 }
 
-/* This thread has it already: once more. */
-static int deepen(struct mp__control *control)
+/* How often its owner has taken it again; and that it is another number. */
+static uint32_t again_of(const struct mp__control *control, uint64_t id)
 {
-    uint32_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    uint64_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    return mp__generation_of(again) == mp__generation_of(id) ? (uint32_t)again : 0;
+}
+
+static void set_again(struct mp__control *control, uint64_t id, uint32_t number)
+{
+    uint64_t seen = mp__state_of(id) | again_of(control, id);
+    if (seen != (mp__state_of(id) | number))
+        (void)atomic_compare_exchange_strong_explicit(&control->as.lock.again, &seen, mp__state_of(id) | number,
+                                                      memory_order_relaxed, memory_order_relaxed);
+}
+
+/* This thread has it already: once more. */
+static int deepen(struct mp__control *control, uint64_t id)
+{
+    uint32_t again = again_of(control, id);
     if (again == UINT32_MAX - 1) return mp__fail(MP_EOVERFLOW, "mp_rlock_acquire: taken 2^32 - 1 times already");
-    atomic_store_explicit(&control->as.lock.again, again + 1, memory_order_relaxed);
+    set_again(control, id, again + 1);
     return 0;
 }
 
@@ -75,16 +96,18 @@ MP__RARELY static int acquire_slowly(mp_rlock rlock, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
-    if (mine(control, rlock.id)) return deepen(control);
+    if (mine(control, rlock.id)) return deepen(control, rlock.id);
     int result = mp__thread_join();
     if (result < 0) return result;
     struct mp__detect detect;
-    result = mp__lockword_wait(&control->state, mp__state_of(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
-                               mp__detect(&detect, control->as.lock.detects, timeout_ms, "mp_rlock_acquire"));
+    result =
+        mp__lockword_wait(&control->state, mp__state_of(rlock.id), mp__self.owner, mp__deadline(timeout_ms),
+                          mp__detect(&detect, atomic_load_explicit(&control->as.lock.detects, memory_order_relaxed),
+                                     timeout_ms, "mp_rlock_acquire"));
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_rlock_acquire: rlock \"%s\" is held", control->name);
-    atomic_store_explicit(&control->as.lock.again, 0, memory_order_relaxed); /* a dead owner may have left more */
+    set_again(control, rlock.id, 0); /* a dead owner may have left more */
     mp__self.took = true;
     return result;
 }
@@ -102,15 +125,16 @@ int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
 MP__RARELY static int release_slowly(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
+    mp__waiters_call(); /* should it not be there any more */
     if (!control) return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
     if (!mine(control, rlock.id)) {
         bool held = atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER;
         if (!held) return mp__fail(MP_EOVERFLOW, "mp_rlock_release: rlock \"%s\" is not held", control->name);
         return mp__fail(MP_ENOTOWNER, "mp_rlock_release: rlock \"%s\" is held by another thread", control->name);
     }
-    uint32_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
+    uint32_t again = again_of(control, rlock.id);
     if (again) {
-        atomic_store_explicit(&control->as.lock.again, again - 1, memory_order_relaxed);
+        set_again(control, rlock.id, again - 1);
         return 0;
     }
     if (mp__lockword_release(&control->state, mp__state_of(rlock.id), mp__self.owner) < 0)
@@ -121,7 +145,7 @@ MP__RARELY static int release_slowly(mp_rlock rlock)
 int mp_rlock_release(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
-    if (!control || !mp__self.owner || atomic_load_explicit(&control->as.lock.again, memory_order_relaxed) ||
+    if (!control || !mp__self.owner || again_of(control, rlock.id) ||
         !mp__lockword_free(&control->state, mp__state_of(rlock.id), mp__self.owner))
         return release_slowly(rlock);
     if (mp__self.calls) mp__waiters_call();
@@ -138,8 +162,8 @@ int64_t mp__rlock_let_go(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return MP_EBADHANDLE;
-    int64_t again = atomic_load_explicit(&control->as.lock.again, memory_order_relaxed);
-    atomic_store_explicit(&control->as.lock.again, 0, memory_order_relaxed);
+    int64_t again = again_of(control, rlock.id);
+    set_again(control, rlock.id, 0);
     return mp_rlock_release(rlock) < 0 ? MP_EBADHANDLE : again;
 }
 
@@ -147,8 +171,7 @@ void mp__rlock_resume(mp_rlock rlock, int64_t again)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
     if (!control) return;
-    atomic_store_explicit(&control->as.lock.again, (uint32_t)again, memory_order_relaxed);
-    mp__self.took = true;
+    set_again(control, rlock.id, (uint32_t)again);
 }
 
 int mp_rlock_locked(mp_rlock rlock)
@@ -161,9 +184,8 @@ int mp_rlock_locked(mp_rlock rlock)
 int mp__rlock_destroy_part(mp_rlock rlock)
 {
     if (mp__control_of(rlock.id, MP__RLOCK)) (void)mp__thread_join(); /* as for locks */
-    struct mp__control last;
-    int result = mp__control_destroy(rlock.id, MP__RLOCK, &last);
-    if (result == 0 && last.as.lock.conditions) mp__waiters_look();
+    int result = mp__control_destroy(rlock.id, MP__RLOCK, NULL);
+    if (result == 0) mp__waiters_lost_lock(rlock.id);
     return result;
 }
 

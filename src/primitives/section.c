@@ -4,8 +4,10 @@
  */
 #include "base/control.h"
 #include "base/error.h"
+#include "base/family.h"
 #include "base/lockword.h"
 #include "base/thread.h"
+#include "base/waiter.h"
 #include "primitives/data.h"
 #include "primitives/die.h"
 
@@ -14,6 +16,12 @@
 static bool is_semaphore(uint64_t id)
 {
     return mp__control_of(id, MP__SEMAPHORE) || mp__control_of(id, MP__OWNED_SEMAPHORE);
+}
+
+/* Not 0, and another number in a copy of this process. */
+static int self(void)
+{
+    return (int)(mp__family_id() & INT32_MAX) | 1;
 }
 
 /* That of a condition; 0: it is none. */
@@ -55,13 +63,18 @@ mp_section mp_section_enter(mp_handle object, const char *file, int line)
     else if (id)
         result = mp_rlock_acquire((mp_rlock){id}, MP_FOREVER);
     if (result < 0) mp__die(file, line, "MP_WITH_LOCK", result, mp_error_detail());
-    return (mp_section){.id = id, .inside = 1};
+    return (mp_section){.id = id, .inside = self()};
 }
 
 void mp_section_leave(mp_section *section)
 {
-    if (!section->inside) return;
+    bool copied = section->inside != self(); /* what is held is the original's */
+    if (!section->inside || copied) {
+        section->inside = 0;
+        return;
+    }
     section->inside = 0;
+    mp__waiters_call(); /* should it not be there any more */
     struct mp__control *control = mp__control_of(section->id, MP__LOCK);
     if (control)
         (void)mp__lockword_release(&control->state, mp__state_of(section->id), mp__self.owner);

@@ -19,7 +19,7 @@ struct plan {
 static void fill(struct mp__control *control, const void *with)
 {
     const struct plan *plan = with;
-    control->as.semaphore.most = plan->most;
+    atomic_store_explicit(&control->as.semaphore.most, plan->most, memory_order_relaxed);
     atomic_store_explicit(&control->state, atomic_load_explicit(&control->state, memory_order_relaxed) | plan->value,
                           memory_order_relaxed);
 }
@@ -71,7 +71,7 @@ MP__RARELY static int release_slowly(mp_semaphore semaphore)
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
     if (!control && is_owned(semaphore)) return mp__owned_release(semaphore);
     if (!control) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
-    uint32_t most = control->as.semaphore.most;
+    uint32_t most = atomic_load_explicit(&control->as.semaphore.most, memory_order_relaxed);
     int result = mp__count_add(&control->state, mp__state_of(semaphore.id), most);
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_release", semaphore.id, "semaphore");
     if (result == MP_EOVERFLOW)
@@ -82,7 +82,9 @@ MP__RARELY static int release_slowly(mp_semaphore semaphore)
 int mp_semaphore_release(mp_semaphore semaphore)
 {
     struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
-    if (control && mp__count_give(&control->state, mp__state_of(semaphore.id), control->as.semaphore.most)) return 0;
+    if (control && mp__count_give(&control->state, mp__state_of(semaphore.id),
+                                  atomic_load_explicit(&control->as.semaphore.most, memory_order_relaxed)))
+        return 0;
     return release_slowly(semaphore);
 }
 

@@ -3,6 +3,7 @@
  * operations_sync.c - what mp_kill does to processes that use conditions, events, barriers and semaphores with owners.
  */
 #include "base/control.h"
+#include "base/thread.h"
 #include "operations.h"
 
 /* ---- what the others do ---------------------------------------------------------------------------------------- */
@@ -82,10 +83,29 @@ static int event_check(struct stage *stage)
 
 /* ---- conditions ------------------------------------------------------------------------------------------------ */
 
+/* How many threads wait for that, the dead included who have not been recovered. */
+static uint32_t waiting_for(uint64_t id)
+{
+    uint32_t count = 0;
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        count += thread && atomic_load(&thread->waits_for) == id;
+    }
+    return count;
+}
+
+static bool process_waits(mp_process process, uint64_t id)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (thread && atomic_load(&thread->waits_for) == id && atomic_load(&thread->process) == process.id) return true;
+    }
+    return false;
+}
+
 static uint32_t waiting_in(mp_condition condition)
 {
-    const struct mp__control *control = mp__control_of(condition.id, MP__CONDITION);
-    return control ? atomic_load(&control->as.condition.waiting) : 0;
+    return waiting_for(condition.id);
 }
 
 static int await_condition(void *args)
@@ -150,10 +170,8 @@ static int notify_one_of_two(void *args)
     const struct stage *stage = args;
     struct board *board = mp_block_data(stage->board);
     while (waiting_in(stage->condition) < 1 && !atomic_load(&board->over)) mp_os_sleep(100000);
-    /* The child's place may be counted although it is dead. */
-    uint32_t expected = waiting_in(stage->condition) + 1;
     int result = start_other(&board->waiter, await_condition, stage);
-    while (result == 0 && waiting_in(stage->condition) < expected) mp_os_sleep(100000);
+    while (result == 0 && !process_waits(board->waiter, stage->condition.id)) mp_os_sleep(100000);
     if (result == 0) result = mp_condition_acquire(stage->condition, LIMIT);
     if (result >= 0 && mp_condition_notify(stage->condition, 1) < 0) return MP_ESYSTEM;
     if (result < 0) return result;
@@ -304,7 +322,10 @@ static int barrier_check(struct stage *stage)
 {
     const struct board *board = mp_block_data(stage->board);
     int codes[2] = {0};
-    if (mp_barrier_n_waiting(stage->barrier) == 2) HOLDS(mp_barrier_wait(stage->barrier, LIMIT) == 2);
+    if (mp_barrier_n_waiting(stage->barrier) == 2) {
+        int result = mp_barrier_wait(stage->barrier, LIMIT);
+        HOLDS(result == 2 || result == MP_EPEERDEAD);
+    }
     HOLDS(end_of(board->waiter, &codes[0]) == 0);
     HOLDS(end_of(board->other, &codes[1]) == 0);
     for (int i = 0; i < 2; i++) HOLDS((codes[i] >= 0 && codes[i] < 2) || codes[i] == MP_EPEERDEAD);
@@ -392,11 +413,10 @@ static int owned_awaited_prepare(struct stage *stage)
 static int owned_hold_before_waiter(struct stage *stage)
 {
     struct board *board = mp_block_data(stage->board);
-    const struct mp__control *control = mp__control_of(stage->semaphore.id, MP__OWNED_SEMAPHORE);
     int result = 0;
     for (int i = 0; i < 2 && result == 0; i++) result = mp_semaphore_acquire(stage->semaphore, 0);
     if (result == 0) result = start_other(&board->waiter, take_unit, stage);
-    while (result == 0 && !atomic_load(&control->as.owned.ticket)) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !waiting_for(stage->semaphore.id)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
