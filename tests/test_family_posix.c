@@ -192,6 +192,30 @@ static int use_nothing(void *args)
     return 18;
 }
 
+/* A copy that is made within a block leaves it, too: what is held stays its original's. */
+static void copy_within_block(void **state)
+{
+    (void)state;
+    mp_lock lock;
+    mp_semaphore semaphore;
+    int status = -1;
+    pid_t pid = -1;
+    ok(mp_lock_create(&lock, NULL));
+    ok(mp_semaphore_create(&semaphore, 1, NULL));
+    MP_WITH_LOCK(lock) {
+        MP_WITH_LOCK(semaphore) {
+            pid = fork();
+            if (pid > 0) assert_int_equal(waitpid(pid, &status, 0), pid);
+        }
+    }
+    if (pid == 0) _exit(mp_lock_locked(lock) == 1 && mp_semaphore_get_value(semaphore) == 0 ? 17 : 1);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 17);
+    assert_int_equal(mp_lock_locked(lock), 0);
+    assert_int_equal(mp_semaphore_get_value(semaphore), 1);
+    ok(mp_lock_destroy(lock));
+    ok(mp_semaphore_destroy(semaphore));
+}
+
 /* Its end is not that of its parent's children. */
 static void copy_ends_nobody(void **state)
 {
@@ -959,6 +983,7 @@ static void parent_with_threads(void **state)
 static const struct test_case cases[] = {
     CASE(copy_lives),
     CASE(copy_ends_nobody),
+    CASE_ONCE(copy_within_block),
     CASE(copy_looks_after_its_children),
     CASE(child_copies_itself),
     CASE(copy_before_family),

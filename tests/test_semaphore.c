@@ -143,10 +143,8 @@ static int crowd_in(void *args)
     return 0;
 }
 
-static void never_too_many(void **state)
+static void assert_never_too_many(struct job job)
 {
-    (void)state;
-    struct job job = job_create(UNITS);
     const struct board *board = mp_block_data(job.board);
     mp_process crowd[CROWD];
     for (int i = 0; i < CROWD; i++) crowd[i] = start(crowd_in, &job);
@@ -155,6 +153,12 @@ static void never_too_many(void **state)
     assert_in_range(atomic_load(&board->most), 1, UNITS);
     assert_int_equal(mp_semaphore_get_value(job.semaphore), UNITS);
     job_destroy(&job);
+}
+
+static void never_too_many(void **state)
+{
+    (void)state;
+    assert_never_too_many(job_create(UNITS));
 }
 
 static void *crowd_in_thread(void *args)
@@ -339,15 +343,7 @@ static struct job owned_create(uint32_t value)
 static void owned_never_too_many(void **state)
 {
     (void)state;
-    struct job job = owned_create(UNITS);
-    const struct board *board = mp_block_data(job.board);
-    mp_process crowd[CROWD];
-    for (int i = 0; i < CROWD; i++) crowd[i] = start(crowd_in, &job);
-    for (int i = 0; i < CROWD; i++) assert_ends(crowd[i], 0);
-    assert_int_equal(atomic_load(&board->done), CROWD * ROUNDS);
-    assert_in_range(atomic_load(&board->most), 1, UNITS);
-    assert_int_equal(mp_semaphore_get_value(job.semaphore), UNITS);
-    job_destroy(&job);
+    assert_never_too_many(owned_create(UNITS));
 }
 
 static int take_two_and_wait(void *args)

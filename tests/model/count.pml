@@ -20,10 +20,10 @@
  *
  * HASTY     member 1 may run out of time.     MORTAL  who recovers may be killed, too.
  * WAKERS    0 to 2; each adds one unit.       NO_JANITOR  nobody recovers.
- * ORDERLY   wakers are not recovered: their process returned, so mp__process_end does not look at objects.
+ * ORDERLY   nobody looks after wakers, whose process has ended in order; the code once did not.
  * BUG_...   what was, or would be, wrong: each has to fail.
  *
- * What the code did when this was written, and the model does not:
+ * What the code did once, until this model found it:
  *   - BUG_ONCE: who finds that nobody was there to be woken clears waiters, and that is all. The word is the one that it made,
  *     but may have been another meanwhile, to which others went to sleep. So here it wakes all once more when it has cleared.
  *   - BUG_UNMARKED: who recovers does nothing where the count is 0. But waiters may be lost, and with the unit that the dead

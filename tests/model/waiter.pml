@@ -28,7 +28,7 @@
  *           left over. For BUG_END_OPEN and BUG_DEAD_OPEN, to tell what comes of them; that assertion is off.
  * BUG_...   what was, or would be, wrong: each has to fail.
  *
- * What the code did when this was written, and the model does not:
+ * What the code did once, until this model found it:
  *   - BUG_END_OPEN: at the end of a wait the word says NOTHING, in the next turn, while the record still says what was waited
  *     for: who passes on tells it there, and nobody hears. So here it says OVER until the next begins.
  *   - BUG_DEAD_OPEN: who recovers finds that the dead one was told nothing, and goes on; then who notifies, and looked whether
