@@ -10,8 +10,7 @@
 struct accounts {
     mp_lock lock;
     mp_array balances; /* int64_t, two; together always 100 */
-    mp_lock half_done; /* held by main until the transfer is half done */
-    mp_lock never;     /* held by main for good */
+    mp_event half_done, never;
 };
 
 /* Takes from one, and is killed before it gives to the other. */
@@ -20,8 +19,8 @@ static int transfer(void *args)
     struct accounts *accounts = args;
     MP_CHECK(mp_lock_acquire(accounts->lock, MP_FOREVER));
     MP_ARRAY(int64_t, accounts->balances)[0] -= 30;
-    MP_CHECK(mp_lock_release(accounts->half_done));
-    MP_CHECK(mp_lock_acquire(accounts->never, MP_FOREVER));
+    MP_CHECK(mp_event_set(accounts->half_done));
+    MP_CHECK(mp_event_wait(accounts->never, MP_FOREVER));
     MP_ARRAY(int64_t, accounts->balances)[1] += 30;
     return mp_lock_release(accounts->lock);
 }
@@ -33,16 +32,14 @@ int main(void)
     mp_process process;
     int exit_code;
     MP_CHECK(mp_lock_create(&accounts.lock, NULL));
-    MP_CHECK(mp_lock_create(&accounts.half_done, NULL));
-    MP_CHECK(mp_lock_create(&accounts.never, NULL));
+    MP_CHECK(mp_event_create(&accounts.half_done, NULL));
+    MP_CHECK(mp_event_create(&accounts.never, NULL));
     MP_CHECK(mp_array_create(&accounts.balances, 2, sizeof(int64_t), &(mp_shared_options){.raw = true}));
     int64_t *balances = MP_ARRAY(int64_t, accounts.balances);
     balances[0] = 60, balances[1] = 40;
-    MP_CHECK(mp_lock_acquire(accounts.half_done, MP_FOREVER));
-    MP_CHECK(mp_lock_acquire(accounts.never, MP_FOREVER));
 
     MP_CHECK(mp_process_start(&process, transfer, &accounts, sizeof accounts, NULL));
-    MP_CHECK(mp_lock_acquire(accounts.half_done, MP_FOREVER));
+    MP_CHECK(mp_event_wait(accounts.half_done, MP_FOREVER));
     MP_CHECK(mp_process_kill(process));
 
     int result = MP_CHECK(mp_lock_acquire(accounts.lock, MP_FOREVER)); /* held, in either case */

@@ -12,10 +12,24 @@
 
 #include <mp/sync.h>
 
-static inline bool inside_somebody_sleeps(mp_lock lock)
+/* Whether somebody sleeps on the word of a lock, a semaphore or an event, as that says. */
+static inline bool inside_somebody_sleeps(uint64_t id)
 {
-    const struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
-    return control && atomic_load(&control->state) & MP__LOCK_WAITERS;
+    const struct mp__control *control = mp__control_any(id);
+    return control && atomic_load(&control->state) & MP__WAITERS;
+}
+
+/* How many threads wait to be told something by a condition, a barrier or an owned semaphore: those of that process, or of all
+ * (0); dead ones, too, that nobody has recovered yet. */
+static inline int inside_waiting_for(uint64_t id, uint64_t process)
+{
+    int count = 0;
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        count +=
+            thread && atomic_load(&thread->waits_for) == id && (!process || atomic_load(&thread->process) == process);
+    }
+    return count;
 }
 
 /* How many threads wait for it, asleep or about to. */

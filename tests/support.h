@@ -90,6 +90,8 @@ long support_descriptors(void);
 long support_children(void);
 /* Milliseconds of a clock that only goes forward. */
 int64_t support_now(void);
+/* SIGALRM again and again, so many microseconds apart; 0: no more. Where there are signals. */
+void support_tick(int microseconds);
 
 /* What became of another program. */
 struct outcome {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,12 @@ long support_descriptors(void)
     long count = 0;
     for (int fd = 0; fd < 4096; fd++) count += fcntl(fd, F_GETFD) >= 0;
     return count;
+}
+
+void support_tick(int microseconds)
+{
+    struct itimerval every = {.it_interval.tv_usec = microseconds, .it_value.tv_usec = microseconds};
+    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
 /* 0: none; else some ended or running child is there. */

@@ -2,8 +2,7 @@
  *
  * test_barrier.c - barriers: all or nobody, whoever is late, fails or dies.
  */
-#include "base/control.h"
-#include "base/thread.h"
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -440,15 +439,6 @@ static int act_slowly(void *args)
     return 0;
 }
 
-static bool somebody_waits(mp_process process, uint64_t id)
-{
-    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        const struct mp__thread *thread = mp__thread_at(number);
-        if (atomic_load(&thread->process) == process.id && atomic_load(&thread->waits_for) == id) return true;
-    }
-    return false;
-}
-
 static void killed_at_the_door(void **state)
 {
     (void)state;
@@ -464,7 +454,7 @@ static void killed_at_the_door(void **state)
     while (!atomic_load(&board->acted)) mp_os_sleep(MS);
     fails(MP_ETIMEDOUT, mp_barrier_wait(job.barrier, 20));
     late = start(wait_once, &job);
-    while (!somebody_waits(late, job.barrier.id)) mp_os_sleep(MS);
+    while (!inside_waiting_for(job.barrier.id, late.id)) mp_os_sleep(MS);
     ok(mp_process_kill(late));
     assert_ends(late, -9);
     atomic_store(&board->acted, 2);

@@ -2,8 +2,7 @@
  *
  * test_condition.c - conditions: who waits goes on when it is told, so many and no more, whoever dies meanwhile.
  */
-#include "base/control.h"
-#include "base/thread.h"
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -35,6 +34,16 @@ static struct job job_create(void)
     ok(mp_block_create(&job.board, sizeof(struct board)));
     struct board *board = mp_block_data(job.board);
     board->timeout = LIMIT;
+    return job;
+}
+
+/* The same, with a lock that is given to the condition. */
+static struct job job_create_with(mp_lock *lock)
+{
+    struct job job = job_create();
+    ok(mp_condition_destroy(job.condition));
+    ok(mp_lock_create(lock, NULL));
+    ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = *lock}));
     return job;
 }
 
@@ -391,11 +400,8 @@ static void destroyed_while_awaited(void **state)
 static void lock_destroyed_while_awaited(void **state)
 {
     (void)state;
-    struct job job = job_create();
     mp_lock lock;
-    ok(mp_condition_destroy(job.condition));
-    ok(mp_lock_create(&lock, NULL));
-    ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = lock}));
+    struct job job = job_create_with(&lock);
     mp_process waiting = start(await_once, &job);
     await_waiters(&job, 1);
     ok(mp_lock_destroy(lock));
@@ -417,17 +423,13 @@ static int wait_shortly(void *args)
 static void destroyed_while_lock_is_awaited(void **state)
 {
     (void)state;
-    struct job job = job_create();
     mp_lock lock;
     mp_array arrays[4];
-    ok(mp_condition_destroy(job.condition));
-    ok(mp_lock_create(&lock, NULL));
-    ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = lock}));
+    struct job job = job_create_with(&lock);
     mp_process waiting = start(wait_shortly, &job);
     await_waiters(&job, 1);
     ok(mp_lock_acquire(lock, LIMIT));
-    const struct mp__control *control = mp__control_of(lock.id, MP__LOCK);
-    while (!(atomic_load(&control->state) & UINT32_C(0x80000000))) mp_os_sleep(MS);
+    while (!inside_somebody_sleeps(lock.id)) mp_os_sleep(MS);
     ok(mp_condition_destroy(job.condition));
     bool there = false; /* where that was */
     for (int i = 0; i < 4; i++) {
@@ -451,11 +453,8 @@ static void destroyed_after_notify(void **state)
 {
     (void)state;
     for (int what = 0; what < 2; what++) {
-        struct job job = job_create();
         mp_lock lock;
-        ok(mp_condition_destroy(job.condition));
-        ok(mp_lock_create(&lock, NULL));
-        ok(mp_condition_create(&job.condition, &(mp_condition_options){.lock = lock}));
+        struct job job = job_create_with(&lock);
         mp_process waiting = start(await_once, &job);
         await_waiters(&job, 1);
         ok(mp_lock_acquire(lock, LIMIT));

@@ -147,7 +147,7 @@ static void of_one_and_of_two_kinds(void **state)
     fails(MP_EDEADLK, mp_lock_acquire(job.locks[0], MP_FOREVER));
     mp_process other;
     ok(mp_process_start(&other, want_lock_with_rlock, &job, sizeof job, NULL));
-    while (!atomic_load(&board->begun) || !inside_somebody_sleeps(job.locks[0])) mp_os_sleep(1000000);
+    while (!atomic_load(&board->begun) || !inside_somebody_sleeps(job.locks[0].id)) mp_os_sleep(1000000);
     /* The other one may not be asleep yet, and find it first. */
     int result = mp_rlock_acquire(job.rlock, MP_FOREVER);
     assert_true(result == 0 || result == MP_EDEADLK);
@@ -187,7 +187,7 @@ static void no_circle(void **state)
         while (atomic_load(&board->begun) <= i) mp_os_sleep(1000000);
     }
     for (int i = 1; i < RING; i++)
-        while (!inside_somebody_sleeps(job.locks[i])) mp_os_sleep(1000000);
+        while (!inside_somebody_sleeps(job.locks[i].id)) mp_os_sleep(1000000);
     ok(mp_rlock_acquire(job.rlock, MP_FOREVER));
     ok(mp_rlock_release(job.rlock));
     fails(MP_EDEADLK, mp_lock_acquire(job.locks[0], 5000)); /* this would be one */
@@ -233,7 +233,7 @@ static void tries_are_no_circle(void **state)
 static int release_it(void *args)
 {
     mp_lock lock = *(const mp_lock *)args;
-    while (!inside_somebody_sleeps(lock)) mp_os_sleep(1000000);
+    while (!inside_somebody_sleeps(lock.id)) mp_os_sleep(1000000);
     return mp_lock_release(lock);
 }
 
@@ -250,9 +250,35 @@ static void a_lock_as_a_signal(void **state)
     job_destroy(&job);
 }
 
+/* Who is being killed waits no more, though it may not be dead yet. */
+static int want_first_with_second(void *args)
+{
+    const struct job *job = args;
+    REQUIRE(mp_lock_acquire(job->locks[1], MP_FOREVER) == 0);
+    return mp_lock_acquire(job->locks[0], MP_FOREVER);
+}
+
+static void killed_it_is_no_circle(void **state)
+{
+    (void)state;
+    struct job job = job_create(true);
+    ok(mp_lock_acquire(job.locks[0], 0));
+    for (int round = 0; round < 20; round++) {
+        mp_process other;
+        ok(mp_process_start(&other, want_first_with_second, &job, sizeof job, NULL));
+        while (inside_waiters(job.locks[0]) == 0) mp_os_sleep(1000000);
+        ok(mp_process_kill(other));
+        assert_int_equal(mp_lock_acquire(job.locks[1], MP_FOREVER), MP_OWNERDEAD);
+        ok(mp_lock_release(job.locks[1]));
+        assert_ends(other, -9);
+    }
+    ok(mp_lock_release(job.locks[0]));
+    job_destroy(&job);
+}
+
 static const struct test_case cases[] = {
-    CASE(between_processes), CASE_ONCE(between_threads), CASE(of_one_and_of_two_kinds),
-    CASE(no_circle),         CASE(tries_are_no_circle),  CASE(a_lock_as_a_signal),
+    CASE(between_processes),   CASE_ONCE(between_threads), CASE(of_one_and_of_two_kinds), CASE(no_circle),
+    CASE(tries_are_no_circle), CASE(a_lock_as_a_signal),   CASE(killed_it_is_no_circle),
 };
 
 SUPPORT_MAIN("deadlock", cases)

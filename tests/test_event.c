@@ -2,7 +2,7 @@
  *
  * test_event.c - events, set and cleared by processes, threads and signal handlers, some of which are killed.
  */
-#include "base/control.h"
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -12,12 +12,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#if HANDLERS_RUN
-#include <sys/time.h>
-#endif
 
-#define MS      INT64_C(1000000)
-#define WAITERS UINT32_C(0x80000000)
+#define MS INT64_C(1000000)
 
 enum {
     CROWD = 6,
@@ -103,8 +99,7 @@ static int await(void *args)
 static void await_sleepers(const struct job *job, int count)
 {
     const struct board *board = mp_block_data(job->board);
-    const struct mp__control *control = mp__control_of(job->event.id, MP__EVENT);
-    while (atomic_load(&board->begun) < count || !(atomic_load(&control->state) & WAITERS)) mp_os_sleep(MS);
+    while (atomic_load(&board->begun) < count || !inside_somebody_sleeps(job->event.id)) mp_os_sleep(MS);
 }
 
 static void all_go_on(void **state)
@@ -224,12 +219,6 @@ static void set_both(int number)
     errno = saved;
 }
 
-static void tick(int microseconds)
-{
-    struct itimerval every = {.it_interval.tv_usec = microseconds, .it_value.tv_usec = microseconds};
-    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
-
 static int await_often(void *args)
 {
     const struct job *job = args;
@@ -268,7 +257,7 @@ static void set_by_handler(void **state)
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
     mp_process waiter = start(await_often, &job), fighter;
     ok(mp_process_start(&fighter, fight, &contended, sizeof contended, NULL));
-    tick(500);
+    support_tick(500);
     int result = 0;
     for (int i = 0; i < 50 && result == 0; i++) {
         result = mp_event_wait(own, LIMIT); /* only the handler can end this */
@@ -289,7 +278,7 @@ static void set_by_handler(void **state)
     int codes[2] = {1, 1};
     mp_process both[] = {waiter, fighter};
     int joined = mp_process_join_all(both, codes, 2, LIMIT);
-    tick(0);
+    support_tick(0);
     assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
     ok(result);
     ok(joined);

@@ -3,7 +3,7 @@
  * test_fairness.c - two processes that hammer on the same thing: neither starves; and who waits gets it from who gives it back
  * only to take it again.
  */
-#include "os/os.h"
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -166,9 +166,57 @@ static void handed_over(void **state)
     job_destroy(&job);
 }
 
+/* Who has slept for a lock that is hungry goes before one who is quicker. */
+static int take_once(void *args)
+{
+    const struct job *job = args;
+    struct board *board = mp_block_data(job->board);
+    REQUIRE(mp_lock_acquire(job->lock, LIMIT) == 0);
+    atomic_store(&board->next, 1);
+    return mp_lock_release(job->lock);
+}
+
+static void hungry(void **state)
+{
+    enum {
+        ROUNDS = 40
+    };
+    (void)state;
+    struct job job = job_create();
+    struct board *board = mp_block_data(job.board);
+    struct mp__control *control = mp__control_of(job.lock.id, MP__LOCK);
+    int first[2] = {0}; /* how often it was, with a lock that is not hungry, or is */
+    for (int i = 0; i < ROUNDS; i++) {
+        bool is_hungry = i % 2;
+        atomic_store(&board->next, 0);
+        ok(mp_lock_acquire(job.lock, LIMIT));
+        mp_process process;
+        ok(mp_process_start(&process, take_once, &job, sizeof job, NULL));
+        while (!inside_somebody_sleeps(job.lock.id)) mp_os_sleep(100000);
+        if (is_hungry) atomic_fetch_or(&control->state, MP__LOCK_HUNGRY);
+        ok(mp_lock_release(job.lock));
+        ok(mp_lock_acquire(job.lock, LIMIT));
+        first[is_hungry] += atomic_load(&board->next);
+        assert_false(atomic_load(&control->state) & MP__LOCK_HUNGRY); /* who took it took that away */
+        ok(mp_lock_release(job.lock));
+        assert_ends(process, 0);
+    }
+    print_message("first in %d of %d, and in %d when the lock was hungry\n", first[0], ROUNDS / 2, first[1]);
+    assert_true(first[1] >= ROUNDS / 4);
+    /* Nobody is there whom it could be for: then anybody may have it. */
+    atomic_fetch_or(&control->state, MP__LOCK_HUNGRY);
+    ok(mp_lock_acquire(job.lock, LIMIT));
+    ok(mp_lock_release(job.lock));
+    atomic_fetch_or(&control->state, MP__LOCK_HUNGRY);
+    ok(mp_lock_acquire(job.lock, 0)); /* who does not wait does not give way either */
+    ok(mp_lock_release(job.lock));
+    job_destroy(&job);
+}
+
 static const struct test_case cases[] = {
     CASE_ONCE(shares),
     CASE_ONCE(handed_over),
+    CASE_ONCE(hungry),
 };
 
 SUPPORT_MAIN("fairness", cases)

@@ -197,23 +197,35 @@ static void copy_within_block(void **state)
 {
     (void)state;
     mp_lock lock;
-    mp_semaphore semaphore;
+    mp_semaphore semaphore, other;
     int status = -1;
     pid_t pid = -1;
+    mp_value value;
+    ok(mp_value_create(&value, sizeof(mp_process), &(mp_shared_options){.raw = true}));
+    mp_process *copy = MP_VALUE(mp_process, value);
     ok(mp_lock_create(&lock, NULL));
     ok(mp_semaphore_create(&semaphore, 1, NULL));
+    ok(mp_semaphore_create(&other, 1, NULL));
     MP_WITH_LOCK(lock) {
         MP_WITH_LOCK(semaphore) {
             pid = fork();
             if (pid > 0) assert_int_equal(waitpid(pid, &status, 0), pid);
         }
     }
-    if (pid == 0) _exit(mp_lock_locked(lock) == 1 && mp_semaphore_get_value(semaphore) == 0 ? 17 : 1);
+    if (pid == 0) {
+        /* Its own first block is its own, whatever it becomes in there. */
+        MP_WITH_LOCK(other) *copy = mp_current_process();
+        bool fine = mp_lock_locked(lock) == 1 && mp_semaphore_get_value(semaphore) == 0;
+        _exit(fine && mp_semaphore_get_value(other) == 1 ? 17 : 1);
+    }
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 17);
+    forget_copy(*copy, 17);
+    ok(mp_value_destroy(value));
     assert_int_equal(mp_lock_locked(lock), 0);
     assert_int_equal(mp_semaphore_get_value(semaphore), 1);
     ok(mp_lock_destroy(lock));
     ok(mp_semaphore_destroy(semaphore));
+    ok(mp_semaphore_destroy(other));
 }
 
 /* Its end is not that of its parent's children. */

@@ -2,8 +2,7 @@
  *
  * test_semaphore.c - units, taken and given back, by processes, threads and signal handlers, some of which are killed.
  */
-#include "base/control.h"
-#include "base/countword.h"
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -13,9 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#if HANDLERS_RUN
-#include <sys/time.h>
-#endif
 
 #define MS INT64_C(1000000)
 
@@ -197,8 +193,7 @@ static int take_one(void *args)
 static void await_sleepers(const struct job *job, int count)
 {
     const struct board *board = mp_block_data(job->board);
-    const struct mp__control *control = mp__control_of(job->semaphore.id, MP__SEMAPHORE);
-    while (atomic_load(&board->inside) < count || !(atomic_load(&control->state) & MP__COUNT_WAITERS)) mp_os_sleep(MS);
+    while (atomic_load(&board->inside) < count || !inside_somebody_sleeps(job->semaphore.id)) mp_os_sleep(MS);
 }
 
 /* As many as units are added go on, and no more. */
@@ -367,8 +362,7 @@ static void units_come_back(void **state)
         fails(MP_ENOTOWNER, mp_semaphore_release(job.semaphore)); /* they are that one's */
         ok(mp_semaphore_acquire(job.semaphore, 0));
         for (int i = 0; i < 3; i++) waiting[i] = start(take_one, &job);
-        while (atomic_load(&board->inside) < 3 * (how + 1)) mp_os_sleep(MS);
-        mp_os_sleep(20 * MS); /* and some of them sleep, most likely */
+        while (inside_waiting_for(job.semaphore.id, 0) < 3) mp_os_sleep(MS);
         assert_int_equal(atomic_load(&board->done), 3 * how);
         if (how)
             ok(mp_process_kill(owner));
@@ -386,11 +380,10 @@ static void owned_destroyed_while_awaited(void **state)
 {
     (void)state;
     struct job job = owned_create(1);
-    const struct board *board = mp_block_data(job.board);
     mp_process waiting[3];
     ok(mp_semaphore_acquire(job.semaphore, 0));
     for (int i = 0; i < 3; i++) waiting[i] = start(take_one, &job);
-    while (atomic_load(&board->inside) < 3) mp_os_sleep(MS);
+    while (inside_waiting_for(job.semaphore.id, 0) < 3) mp_os_sleep(MS);
     ok(mp_semaphore_destroy(job.semaphore));
     ok(mp_semaphore_create(&job.semaphore, 1, NULL)); /* where that was */
     for (int i = 0; i < 3; i++) assert_ends(waiting[i], MP_EBADHANDLE);
@@ -414,12 +407,6 @@ static void give(int number)
     (void)mp_semaphore_release(own);
     if (errno != 4711) abort();
     errno = saved;
-}
-
-static void tick(int microseconds)
-{
-    struct itimerval every = {.it_interval.tv_usec = microseconds, .it_value.tv_usec = microseconds};
-    assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
 /* What others wait for, and what the interrupted one waits for itself. */
@@ -455,7 +442,7 @@ static void released_by_handler(void **state)
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
     mp_process taker = start(take_many, &job), fighter;
     ok(mp_process_start(&fighter, fight, &contended, sizeof contended, NULL));
-    tick(500);
+    support_tick(500);
     for (int i = 0; i < 50; i++) ok(mp_semaphore_acquire(own, LIMIT)); /* only the handler can end this */
     int result = 0;
     for (int i = 0; i < 2000 && result == 0; i++) {
@@ -465,7 +452,7 @@ static void released_by_handler(void **state)
     int codes[2] = {1, 1};
     mp_process both[] = {taker, fighter};
     int joined = mp_process_join_all(both, codes, 2, LIMIT);
-    tick(0);
+    support_tick(0);
     assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
     ok(result);
     ok(joined);

@@ -174,7 +174,7 @@ static bool retire(struct mp__control *control, uint64_t id, enum mp__type type,
 /* Of a semaphore the state does not always say that somebody sleeps: N1. */
 static void wake_all(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t state)
 {
-    if (state & MP__LOCK_WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
+    if (state & MP__WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
     if (type == MP__CONDITION || type == MP__BARRIER || type == MP__OWNED_SEMAPHORE)
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }

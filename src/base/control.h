@@ -17,6 +17,9 @@
 #define MP__RARELY
 #endif
 
+/* In the word of a lock, a semaphore and an event: somebody may sleep on it. */
+#define MP__WAITERS UINT32_C(0x80000000)
+
 #define MP__INDEX_BITS 24
 #define MP__INDEX_MASK ((UINT64_C(1) << MP__INDEX_BITS) - 1)
 #define MP__TAG_MASK   (UINT64_C(0xff) << MP__INDEX_BITS)

@@ -32,7 +32,7 @@ static void spin_for_unit(_Atomic uint64_t *state, uint64_t generation)
 
 int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadline)
 {
-    uint64_t slept = 0; /* MP__COUNT_WAITERS once this thread has */
+    uint64_t slept = 0; /* MP__WAITERS once this thread has */
     for (bool spin = !mp__deadline_passed(deadline);;) {
         uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
         if (!same_generation(seen, generation)) {
@@ -52,16 +52,16 @@ int mp__count_take(_Atomic uint64_t *state, uint64_t generation, int64_t deadlin
             continue;
         }
         if (!slept && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        if (!(seen & MP__COUNT_WAITERS)) {
-            if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__COUNT_WAITERS, memory_order_relaxed,
+        if (!(seen & MP__WAITERS)) {
+            if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__WAITERS, memory_order_relaxed,
                                                          memory_order_relaxed))
                 continue;
-            seen |= MP__COUNT_WAITERS;
+            seen |= MP__WAITERS;
         }
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT; /* N1 */
         mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
         mp__janitor_sleep(mp__word_of(state), (uint32_t)seen, deadline);
-        slept = MP__COUNT_WAITERS;
+        slept = MP__WAITERS;
         spin = !mp__deadline_passed(deadline);
     }
 }
@@ -74,9 +74,9 @@ int mp__count_add(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
         if ((seen & MP__COUNT_MOST) >= most) return MP_EOVERFLOW;
     } while (!atomic_compare_exchange_weak_explicit(state, &seen, seen + 1, memory_order_release, /* N2 */
                                                     memory_order_relaxed));
-    if (!(seen & MP__COUNT_WAITERS) || mp__park_wake(state, 1)) return 0;
+    if (!(seen & MP__WAITERS) || mp__park_wake(state, 1)) return 0;
     seen++;
-    if (atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__COUNT_WAITERS, /* N1 */
+    if (atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__WAITERS, /* N1 */
                                                 memory_order_relaxed, memory_order_relaxed))
         (void)mp__park_wake(state, UINT32_MAX);
     return 0;
@@ -85,8 +85,8 @@ int mp__count_add(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
 void mp__count_after_death(_Atomic uint64_t *state)
 {
     uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
-    while (!(seen & (MP__COUNT_MOST | MP__COUNT_WAITERS)))
-        if (atomic_compare_exchange_weak_explicit(state, &seen, seen | MP__COUNT_WAITERS, memory_order_relaxed,
+    while (!(seen & (MP__COUNT_MOST | MP__WAITERS)))
+        if (atomic_compare_exchange_weak_explicit(state, &seen, seen | MP__WAITERS, memory_order_relaxed,
                                                   memory_order_relaxed))
             return;
     if (seen & MP__COUNT_MOST) (void)mp__park_wake(state, UINT32_MAX);

@@ -21,10 +21,9 @@
 #ifndef MP_BASE_COUNTWORD_H
 #define MP_BASE_COUNTWORD_H
 
-#include "base/arena.h"
+#include "base/control.h"
 
-#define MP__COUNT_WAITERS UINT32_C(0x80000000)
-#define MP__COUNT_MOST    UINT32_C(0x7fffffff)
+#define MP__COUNT_MOST UINT32_C(0x7fffffff)
 
 /* What this thread last made of one: most likely it still is, and then it need not be read before it is changed, which takes
  * as long as the change itself where another processor has it. A guess, of some semaphore, by whoever: also by signal
@@ -56,7 +55,7 @@ static inline bool mp__count_give(_Atomic uint64_t *state, uint64_t generation, 
     uint64_t seen = atomic_load_explicit(&mp__count_guess, memory_order_relaxed);
     if (seen >> 32 != generation >> 32 || (uint32_t)seen >= most)
         seen = atomic_load_explicit(state, memory_order_relaxed);
-    while (seen >> 32 == generation >> 32 && (uint32_t)seen < most) /* with MP__COUNT_WAITERS it is more */
+    while (seen >> 32 == generation >> 32 && (uint32_t)seen < most) /* with MP__WAITERS it is more */
         if (mp__count_change(state, &seen, seen + 1, memory_order_release)) return true; /* N2 */
     return false;
 }

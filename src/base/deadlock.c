@@ -15,7 +15,6 @@
 #include "base/thread.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define MOST 64 /* longer ones are not reported */
 
@@ -31,10 +30,19 @@ static const struct mp__control *control_of(const struct link *link)
     return (const struct mp__control *)(void *)mp__arena_word(link->place & ~UINT64_C(7));
 }
 
+/* It was killed: what it holds is free before long. */
+static bool is_being_killed(const struct mp__thread *thread)
+{
+    uint64_t id = atomic_load_explicit(&thread->process, memory_order_relaxed);
+    const struct mp__process *process = mp__process_of(id);
+    return process && mp__process_expected(process, id);
+}
+
 /* Where the word lies that a thread waits for; 0: it does not wait for a lock, or not for ever, if that counts. */
 static uint64_t place_waited_for(uint32_t number, bool forever)
 {
     const struct mp__thread *thread = mp__thread_at(number);
+    if (thread && is_being_killed(thread)) return 0;
     for (int i = MP__INTENTS; thread && i-- > 0;) {
         uint64_t intent = atomic_load_explicit(&thread->intents[i], memory_order_seq_cst);
         if (intent & MP__INTENT_WAITS)

@@ -540,7 +540,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, ending | MP__END_TAG(id),
                                                     memory_order_seq_cst, /* E1: all that it did is visible */
                                                     memory_order_relaxed));
-    mp__recover_places(id);
+    mp__recover_places(id); /* B1 */
     /* U1: either this sees the flag, or mp__process_unname sees the end, or both. */
     bool unnamed = atomic_load_explicit(&record->flags, memory_order_seq_cst) & MP__UNNAMED;
     if (unnamed) (void)mp__process_remove(id);
@@ -553,6 +553,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
 void mp__process_settle(struct mp__process *record, uint64_t id)
 {
     mp__process_undeliver(record, id);
+    mp__recover_places(id); /* B1 */
     if (atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__UNNAMED) (void)mp__process_remove(id);
 }
 

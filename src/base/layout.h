@@ -90,9 +90,9 @@ struct mp__control {
             _Atomic uint32_t detects;  /* enum mp__detects */
             alignas(8) uint64_t maker; /* of a part: the process that creates what it belongs to; then 0 */
             alignas(8) uint64_t nothing;
-            alignas(
-                8) _Atomic uint64_t again; /* rlock: generation, and how often its owner has taken it since the first
-                                                * time; where no other object has anything that looks like it */
+            /* rlock: generation, and how often its owner has taken it since the first time; where nothing that any other
+             * object has looks like it: who comes late, to one that was destroyed meanwhile, changes nothing then. */
+            alignas(8) _Atomic uint64_t again;
         } lock;
         struct {
             alignas(8) uint64_t offset; /* of the data in the arena; 0: none (an array of length 0) */

@@ -32,7 +32,7 @@ static bool same_generation(uint64_t state, uint64_t free_state)
 /* Take it, free as it was seen. */
 static bool take(_Atomic uint64_t *state, uint64_t *seen, uint64_t free_state, uint32_t owner, uint32_t flags)
 {
-    uint64_t taken = free_state | flags | owner | (*seen & MP__LOCK_WAITERS);
+    uint64_t taken = free_state | flags | owner | (*seen & MP__WAITERS);
     return atomic_compare_exchange_strong_explicit(state, seen, taken, memory_order_acquire, memory_order_relaxed);
 }
 
@@ -66,7 +66,7 @@ static void be_courteous(const _Atomic uint64_t *state, uint64_t seen)
 static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, int64_t deadline,
                 const struct mp__detect *detect)
 {
-    uint32_t flags = 0; /* MP__LOCK_WAITERS once this thread has slept */
+    uint32_t flags = 0; /* MP__WAITERS once this thread has slept */
     unsigned looks = 0;
     uint64_t seen = 0, slept_at = 0, waited_for = 0; /* a free lock, once */
     int64_t since = 0;
@@ -97,7 +97,7 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
         if (!flags && mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         int64_t now = mp_os_now();
         if (!since) since = now;
-        uint64_t mark = MP__LOCK_WAITERS | (flags && now - since > HUNGRY ? MP__LOCK_HUNGRY : 0);
+        uint64_t mark = MP__WAITERS | (flags && now - since > HUNGRY ? MP__LOCK_HUNGRY : 0);
         if ((seen & mark) != mark) {
             if (!atomic_compare_exchange_strong_explicit(state, &seen, seen | mark, memory_order_relaxed,
                                                          memory_order_relaxed))
@@ -110,7 +110,7 @@ static int wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner, in
         if (detect && mp__deadlock_found(detect, state)) return MP_EDEADLK;
         mp__park_sleep_behind((uint32_t)seen & MP__LOCK_OWNER, mp__word_of(state), (uint32_t)seen,
                               mp__deadline_slice(deadline, slice(watched)));
-        flags = MP__LOCK_WAITERS;
+        flags = MP__WAITERS;
         slept_at = seen;
         mp__recover_look();
         /* It may have been woken as the only one by a death: of who had the lock then, or of the janitor. */
@@ -142,7 +142,7 @@ static int release(_Atomic uint64_t *state, uint64_t free_state, uint32_t only)
     } while (!atomic_compare_exchange_weak_explicit(state, &seen, free_state | (seen & MP__LOCK_HUNGRY),
                                                     memory_order_release, /* K1 */
                                                     memory_order_relaxed));
-    if (seen & MP__LOCK_WAITERS) mp__park_wake(state, 1);
+    if (seen & MP__WAITERS) mp__park_wake(state, 1);
     return 0;
 }
 
@@ -158,7 +158,7 @@ int mp__lockword_release(_Atomic uint64_t *state, uint64_t free_state, uint32_t 
 
 bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner)
 {
-    const uint64_t left = MP__LOCK_DIED | MP__LOCK_WAITERS;
+    const uint64_t left = MP__LOCK_DIED | MP__WAITERS;
     uint64_t seen = atomic_load_explicit(state, memory_order_relaxed);
     do {
         /* Who did this before may have died before it woke anybody. */
@@ -167,5 +167,5 @@ bool mp__lockword_owner_died(_Atomic uint64_t *state, uint32_t owner)
         state, &seen, (seen & ~(uint64_t)MP__LOCK_OWNER) | MP__LOCK_DIED,
         memory_order_acq_rel, /* K1: what the dead did under it is visible to the next owner */
         memory_order_relaxed));
-    return seen & MP__LOCK_WAITERS;
+    return seen & MP__WAITERS;
 }

@@ -22,12 +22,12 @@
 #ifndef MP_BASE_LOCKWORD_H
 #define MP_BASE_LOCKWORD_H
 
+#include "base/control.h"
 #include "base/deadlock.h"
 
-#define MP__LOCK_WAITERS UINT32_C(0x80000000)
-#define MP__LOCK_DIED    UINT32_C(0x40000000)
-#define MP__LOCK_HUNGRY  UINT32_C(0x20000000)
-#define MP__LOCK_OWNER   UINT32_C(0x00ffffff)
+#define MP__LOCK_DIED   UINT32_C(0x40000000)
+#define MP__LOCK_HUNGRY UINT32_C(0x20000000)
+#define MP__LOCK_OWNER  UINT32_C(0x00ffffff)
 
 /* Take it if it is free. `free_state` is the generation alone. */
 static inline bool mp__lockword_try(_Atomic uint64_t *state, uint64_t free_state, uint32_t owner)
@@ -43,6 +43,13 @@ static inline bool mp__lockword_free(_Atomic uint64_t *state, uint64_t free_stat
     uint64_t taken = free_state | owner;
     return atomic_compare_exchange_strong_explicit(state, &taken, free_state, memory_order_release, /* K1 */
                                                    memory_order_relaxed);
+}
+
+/* Whether it is that owner's. */
+static inline bool mp__lockword_is(const _Atomic uint64_t *state, uint64_t free_state, uint32_t owner)
+{
+    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed); /* nobody else makes it this owner's, or not */
+    return owner && (seen & MP__LOCK_OWNER) == owner && seen >> 32 == free_state >> 32;
 }
 
 /* Take it, spinning and sleeping as long as that takes: 0, MP_OWNERDEAD: taken, and its last owner died; MP_ETIMEDOUT, or

@@ -44,6 +44,13 @@ static void give_up_work(struct mp__control *control, uint32_t number, uint64_t 
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
+/* Who set it may have died before it woke anybody (event.c: E1). */
+static void wake_for_event(struct mp__control *control)
+{
+    if (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__WAITERS)
+        mp__park_wake(&control->state, UINT32_MAX);
+}
+
 /* It ran the action of a round. That is read first: an actor that is read later is that round's, or a later one's. */
 static void give_up_round(struct mp__control *control, uint32_t number, uint64_t id)
 {
@@ -73,7 +80,7 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
         mp__count_after_death(&control->state);
         break;
     case MP__EVENT:
-        mp__park_wake(&control->state, UINT32_MAX); /* who set it may have died before it woke them */
+        wake_for_event(control);
         break;
     default:
         break;
@@ -133,7 +140,9 @@ static struct mp__control *control_alive(uint32_t index, uint64_t *id)
     return mp__generation_of(*id) & 1 ? control : NULL;
 }
 
-/* It is created, but the process has not come to give it what belongs to it. The arena's lock is held. */
+/* ---- processes: what they had, and what they were about to create or destroy. The arena's lock is held -------------- */
+
+/* An object is created, but the process has not come to give it what belongs to it: memory, a part. */
 static void finish_memory(uint64_t offset, uint64_t id, uint64_t process)
 {
     if (offset && mp__heap_ref_locked(offset) == process) mp__heap_set_ref_locked(offset, id);
@@ -212,7 +221,7 @@ void mp__recover_belongings(uint64_t process)
         else if (type == MP__SEMAPHORE)
             mp__count_after_death(&control->state);
         else if (type == MP__EVENT)
-            mp__park_wake(&control->state, UINT32_MAX);
+            wake_for_event(control);
         else
             continue;
         left--;

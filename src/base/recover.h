@@ -25,7 +25,8 @@ bool mp__recover_if_dead(uint32_t number, bool thorough);
 /* A process has ended, in order or not: the units of semaphores that it owned, its places in barriers, and whom a thread of it
  * was about to wake that had no record. */
 void mp__recover_belongings(uint64_t id);
-/* Its places in barriers, once more: that it has ended is known by now to who creates one (B1). */
+/* Its places in barriers, once more. B1: who tells of an end publishes that, and then looks for barriers; who creates one does
+ * that, and then asks whether its members have ended. Both take the arena's lock in between, so one of them sees the other. */
 void mp__recover_places(uint64_t id);
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);

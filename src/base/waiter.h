@@ -7,7 +7,7 @@
  * looks through the records. The word:
  *
  *     31       30  28  27    0
- *     | asleep | told  | turn |      turn: grows with each wait, and at its end;
+ *     | asleep | told  | turn |      turn: grows with each wait, and at its end
  *
  * Invariants:
  *   - W1: who begins to wait stores the turn, then ticket and object, each with release. Who tells reads the word, then the

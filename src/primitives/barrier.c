@@ -112,7 +112,6 @@ static int extras_create(const mp_barrier_options *options, uint64_t *offset)
 static void look_at_members(uint64_t id, const mp_barrier_options *options)
 {
     struct mp__control *control = mp__control_of(id, MP__BARRIER);
-    atomic_thread_fence(memory_order_seq_cst);
     for (size_t i = 0; control && i < options->member_count; i++)
         if (mp__process_has_ended(options->members[i].id))
             atomic_store_explicit(&control->as.barrier.ended, 1, memory_order_relaxed);
@@ -281,10 +280,12 @@ static int result_of(const struct mp__control *control, enum mp__told told, int 
 /* This thread has said that it waits, and is outside: until it is told how its round ended. */
 static int await(struct mp__control *control, uint64_t id, int index, int64_t deadline)
 {
-    enum mp__told told;
-    do {
-        told = mp__waiter_wait(deadline);
-        if (told > MP__TOLD_LOOK) break;
+    for (;;) {
+        enum mp__told told = mp__waiter_wait(deadline);
+        if (told > MP__TOLD_LOOK) {
+            (void)mp__waiter_end();
+            return result_of(control, told, index);
+        }
         bool over = enter(control, id) < 0; /* which may have told this thread something */
         if (over || told == MP__TOLD_NOTHING) {
             told = mp__waiter_end();
@@ -295,9 +296,7 @@ static int await(struct mp__control *control, uint64_t id, int index, int64_t de
             return mp__fail(MP_ETIMEDOUT, "mp_barrier_wait: not all have come to barrier \"%s\"", control->name);
         }
         mp__monitor_leave(control, id);
-    } while (true);
-    (void)mp__waiter_end();
-    return result_of(control, told, index);
+    }
 }
 
 /* The round before runs its action: until that is over. This thread is inside, and leaves. */
@@ -389,7 +388,10 @@ int mp_barrier_parties(mp_barrier barrier)
 int mp_barrier_n_waiting(mp_barrier barrier)
 {
     const struct mp__control *control = mp__control_of(barrier.id, MP__BARRIER);
-    int waiting = control && !is_lost(control) ? (int)atomic_load(&control->as.barrier.arrived) : 0;
+    int waiting = 0;
+    if (control && !is_lost(control))
+        waiting = (int)atomic_load_explicit(&control->as.barrier.arrived, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
     if (control && mp__control_alive(control, barrier.id)) return waiting;
     return mp__fail_handle("mp_barrier_n_waiting", barrier.id, "barrier");
 }

@@ -23,41 +23,44 @@ struct subject {
     bool recursive; /* the lock is an rlock */
 };
 
+/* ---- creation -------------------------------------------------------------------------------------------------- */
+
+struct plan {
+    uint64_t lock;
+    bool own; /* it goes with the condition */
+};
+
 static void fill(struct mp__control *control, const void *with)
 {
-    const struct subject *plan = with;
+    const struct plan *plan = with;
     control->as.condition.lock = plan->lock;
-    control->as.condition.own_lock = plan->recursive;
+    control->as.condition.own_lock = plan->own;
 }
 
-static int choose_lock(const mp_condition_options *options, uint64_t *lock)
+/* That of the options, or a new one. */
+static int choose_lock(const mp_condition_options *options, struct plan *plan)
 {
-    *lock = 0;
-    if (!options || (!options->lock.id && !options->rlock.id)) return 0;
-    bool recursive = options->rlock.id != 0;
-    *lock = recursive ? options->rlock.id : options->lock.id;
-    if (recursive && options->lock.id)
-        return mp__fail(MP_EINVAL, "mp_condition_create: both a lock and an rlock are given");
-    if (!mp__control_of(*lock, recursive ? MP__RLOCK : MP__LOCK))
-        return mp__fail_handle("mp_condition_create", *lock, recursive ? "rlock" : "lock");
-    return 0;
+    mp_lock lock = options ? options->lock : (mp_lock){0};
+    mp_rlock rlock = options ? options->rlock : (mp_rlock){0};
+    if (lock.id && rlock.id) return mp__fail(MP_EINVAL, "mp_condition_create: both a lock and an rlock are given");
+    if (lock.id && !mp__control_of(lock.id, MP__LOCK)) return mp__fail_handle("mp_condition_create", lock.id, "lock");
+    if (rlock.id && !mp__control_of(rlock.id, MP__RLOCK))
+        return mp__fail_handle("mp_condition_create", rlock.id, "rlock");
+    plan->own = !lock.id && !rlock.id;
+    int result = plan->own ? mp__rlock_create_part(&rlock, options ? options->name : NULL) : 0;
+    plan->lock = lock.id ? lock.id : rlock.id;
+    return result;
 }
 
 int mp_condition_create(mp_condition *condition, const mp_condition_options *options)
 {
     if (!condition) return mp__fail(MP_EINVAL, "mp_condition_create: condition is NULL");
-    const char *name = options ? options->name : NULL;
-    struct subject plan = {.recursive = false};
-    mp_rlock own = {0};
+    struct plan plan = {.own = false};
     uint64_t id;
-    int result = choose_lock(options, &plan.lock);
-    if (result == 0 && !plan.lock) {
-        result = mp__rlock_create_part(&own, name);
-        plan.lock = own.id;
-        plan.recursive = true;
-    }
+    int result = choose_lock(options, &plan);
     if (result < 0) return result;
-    result = mp__control_create(MP__CONDITION, name, fill, &plan, &id);
+    mp_rlock own = {plan.own ? plan.lock : 0};
+    result = mp__control_create(MP__CONDITION, options ? options->name : NULL, fill, &plan, &id);
     if (result < 0) {
         if (own.id) (void)mp__rlock_destroy_part(own);
         return result;
@@ -109,11 +112,8 @@ int mp_condition_release(mp_condition condition)
 
 static bool is_held(const struct subject *subject)
 {
-    if (subject->recursive) return mp__rlock_is_mine((mp_rlock){subject->lock});
-    const struct mp__control *control = mp__control_of(subject->lock, MP__LOCK);
-    uint64_t state = control ? atomic_load_explicit(&control->state, memory_order_relaxed) : 0;
-    return mp__self.owner && (state & MP__LOCK_OWNER) == mp__self.owner &&
-           mp__generation_of(state) == mp__generation_of(subject->lock);
+    const struct mp__control *control = mp__control_of(subject->lock, subject->recursive ? MP__RLOCK : MP__LOCK);
+    return control && mp__lockword_is(&control->state, mp__state_of(subject->lock), mp__self.owner);
 }
 
 /* The same, for a call that needs it held. */
@@ -144,16 +144,12 @@ static int take_again(const struct subject *subject, int64_t again)
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-/* Whether somebody may be waiting. False: the condition is over. */
-static bool set_waiting(const struct subject *subject, bool waiting)
+/* Whether somebody may be waiting: if the condition is not over. Ordered by its lock. */
+static void set_waiting(const struct subject *subject, bool waiting)
 {
-    _Atomic uint64_t *state = &subject->control->state;
-    uint64_t seen = atomic_load_explicit(state, memory_order_relaxed), next = mp__state_of(subject->id) | waiting;
-    do {
-        if (mp__generation_of(seen) != mp__generation_of(subject->id)) return false;
-    } while (seen != next &&
-             !atomic_compare_exchange_weak_explicit(state, &seen, next, memory_order_relaxed, memory_order_relaxed));
-    return true;
+    uint64_t next = mp__state_of(subject->id) | waiting, seen = next ^ 1;
+    (void)atomic_compare_exchange_strong_explicit(&subject->control->state, &seen, next, memory_order_relaxed,
+                                                  memory_order_relaxed);
 }
 
 /* Until it is told, or the deadline: 0; or there is nothing any more to wait for. */
@@ -169,7 +165,7 @@ static int await(const struct subject *subject, int64_t deadline)
 /* The lock is held, and is afterwards: 0, MP_OWNERDEAD, MP_ETIMEDOUT. Or it is not: MP_EBADHANDLE. */
 static int wait(const struct subject *subject, int64_t deadline)
 {
-    (void)set_waiting(subject, true);
+    set_waiting(subject, true);
     mp__waiter_begin(subject->id, mp__waiter_ticket());
     int64_t again = let_go(subject);
     int result = again < 0 ? MP_EBADHANDLE : await(subject, deadline);
@@ -217,8 +213,7 @@ static int notify(const char *call, mp_condition condition, uint32_t count)
     uint64_t state = atomic_load_explicit(&subject.control->state, memory_order_relaxed);
     if (state == mp__state_of(subject.id) || !count) return 0;
     /* Fewer than were wanted: nobody is left, and who comes to wait needs the lock. */
-    if (mp__waiters_tell_later(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO) < count)
-        (void)set_waiting(&subject, false);
+    if (mp__waiters_tell_later(subject.id, MP__TICKETS_ALL, count, MP__TOLD_GO) < count) set_waiting(&subject, false);
     return 0;
 }
 

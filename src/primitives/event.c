@@ -7,8 +7,9 @@
  *
  * Invariants:
  *   - E1: waiters is set before anybody sleeps. Who sets the event leaves it there, wakes all, and takes it away if nothing has
- *     changed since. So whoever finds it, at a later set or clear, or at the death of a process, wakes all once more: no
- *     thread has to write down what it intends, and the event can be set by a signal handler.
+ *     changed since; an equal word is the same then, as each set has another turn. So whoever finds it, at a later set, when
+ *     what was set is cleared, or after a death, wakes all once more: no thread has to write down what it intends, and the
+ *     event can be set by a signal handler.
  *   - E2: setting is a release store to the word; seeing it set, or another turn than one has begun to wait in, an acquire
  *     load. So one who waits does not miss an event that is cleared at once.
  */
@@ -22,9 +23,8 @@
 
 #include <mp/sync.h>
 
-#define WAITERS UINT64_C(0x80000000)
-#define SET     UINT64_C(0x40000000)
-#define TURN    UINT64_C(0x3fffffff)
+#define SET  UINT64_C(0x40000000)
+#define TURN UINT64_C(0x3fffffff)
 
 static void fill(struct mp__control *control, const void *with)
 {
@@ -56,7 +56,7 @@ static struct mp__control *find(mp_event event, uint64_t *state)
 /* Whether there is nothing more to wait for, for who began in that state. */
 static bool over(uint64_t state, uint64_t first)
 {
-    return state & SET || (state ^ first) & ~(WAITERS | SET);
+    return state & SET || (state ^ first) & ~((uint64_t)MP__WAITERS | SET);
 }
 
 static void spin(_Atomic uint64_t *state, uint64_t first)
@@ -75,11 +75,12 @@ static int await(_Atomic uint64_t *state, uint64_t first, int64_t deadline)
         if (mp__generation_of(seen) != mp__generation_of(first)) return MP_EBADHANDLE;
         if (over(seen, first)) return 0;
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        if (!(seen & WAITERS) && !atomic_compare_exchange_strong_explicit(
-                                     state, &seen, seen | WAITERS, memory_order_relaxed, memory_order_relaxed)) /* E1 */
+        if (!(seen & MP__WAITERS) &&
+            !atomic_compare_exchange_strong_explicit(state, &seen, seen | MP__WAITERS, memory_order_relaxed,
+                                                     memory_order_relaxed)) /* E1 */
             continue;
         mp__self.took = true; /* a wake, perhaps: should this thread end in a signal handler */
-        mp__janitor_sleep(mp__word_of(state), (uint32_t)(seen | WAITERS), deadline);
+        mp__janitor_sleep(mp__word_of(state), (uint32_t)(seen | MP__WAITERS), deadline);
     }
 }
 
@@ -103,9 +104,10 @@ int mp_event_wait(mp_event event, int64_t timeout_ms)
 /* Those who sleep have something to see in that state. */
 static void wake_sleepers(_Atomic uint64_t *state, uint64_t now)
 {
-    if (!(now & WAITERS)) return;
+    if (!(now & MP__WAITERS)) return;
     (void)mp__park_wake(state, UINT32_MAX);
-    (void)atomic_compare_exchange_strong_explicit(state, &now, now & ~WAITERS, memory_order_relaxed, /* E1 */
+    (void)atomic_compare_exchange_strong_explicit(state, &now, now & ~(uint64_t)MP__WAITERS,
+                                                  memory_order_relaxed, /* E1 */
                                                   memory_order_relaxed);
 }
 
@@ -135,7 +137,7 @@ int mp_event_clear(mp_event event)
     } while (!atomic_compare_exchange_weak_explicit(&control->state, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     /* Who set it may not have come to that; those who sleep go on by the turn. */
-    if (seen & WAITERS) (void)mp__park_wake(&control->state, UINT32_MAX);
+    if (seen & MP__WAITERS) (void)mp__park_wake(&control->state, UINT32_MAX);
     return 0;
 }
 

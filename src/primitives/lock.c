@@ -64,7 +64,7 @@ MP__RARELY static int release_slowly(mp_lock lock)
     /* Who took it may have notified somebody, who shall be woken when it is free, and not be the one who frees it. */
     bool calls =
         control && (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER) != mp__self.owner;
-    mp__waiters_call(); /* should it not be there any more */
+    if (!control) mp__waiters_call(); /* who was notified waits for it no more */
     int result = control ? mp__lockword_release(&control->state, mp__state_of(lock.id), 0) : MP_EBADHANDLE;
     if (result == 0 && calls) mp__waiters_call_all();
     if (result == 0) return 0;

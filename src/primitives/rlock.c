@@ -63,9 +63,7 @@ void mp__rlock_part_is_made(mp_rlock rlock, bool made)
 /* Whether the calling thread has it. */
 static bool mine(const struct mp__control *control, uint64_t id)
 {
-    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
-    return mp__self.owner && (state & MP__LOCK_OWNER) == mp__self.owner &&
-           mp__generation_of(state) == mp__generation_of(id);
+    return mp__lockword_is(&control->state, mp__state_of(id), mp__self.owner);
 }
 
 /* How often its owner has taken it again; and that it is another number. */
@@ -125,7 +123,7 @@ int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
 MP__RARELY static int release_slowly(mp_rlock rlock)
 {
     struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
-    mp__waiters_call(); /* should it not be there any more */
+    if (!control) mp__waiters_call(); /* who was notified waits for it no more */
     if (!control) return mp__fail_handle("mp_rlock_release", rlock.id, "rlock");
     if (!mine(control, rlock.id)) {
         bool held = atomic_load_explicit(&control->state, memory_order_relaxed) & MP__LOCK_OWNER;
@@ -150,12 +148,6 @@ int mp_rlock_release(mp_rlock rlock)
         return release_slowly(rlock);
     if (mp__self.calls) mp__waiters_call();
     return 0;
-}
-
-bool mp__rlock_is_mine(mp_rlock rlock)
-{
-    const struct mp__control *control = mp__control_of(rlock.id, MP__RLOCK);
-    return control && mine(control, rlock.id);
 }
 
 int64_t mp__rlock_let_go(mp_rlock rlock)

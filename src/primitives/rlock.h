@@ -6,7 +6,6 @@
 #define MP_PRIMITIVES_RLOCK_H
 
 #include <mp/sync.h>
-#include <stdbool.h>
 
 /* One that mp_rlock_destroy refuses: it goes with what it is a part of. */
 int mp__rlock_create_part(mp_rlock *rlock, const char *name);
@@ -14,8 +13,6 @@ int mp__rlock_create_part(mp_rlock *rlock, const char *name);
 void mp__rlock_part_is_made(mp_rlock rlock, bool made);
 int mp__rlock_destroy_part(mp_rlock rlock);
 
-/* Whether this thread holds it. */
-bool mp__rlock_is_mine(mp_rlock rlock);
 /* Give it back altogether, which this thread holds; how often it was taken again, or MP_EBADHANDLE. */
 int64_t mp__rlock_let_go(mp_rlock rlock);
 /* Its word is this thread's: as if it were taken again as often as that. */

@@ -18,10 +18,10 @@ static bool is_semaphore(uint64_t id)
     return mp__control_of(id, MP__SEMAPHORE) || mp__control_of(id, MP__OWNED_SEMAPHORE);
 }
 
-/* Not 0, and another number in a copy of this process. */
+/* Not 0; and another number in a copy of this process, which is another member, or none yet. */
 static int self(void)
 {
-    return (int)(mp__family_id() & INT32_MAX) | 1;
+    return (int)((mp__family_id() & MP__INDEX_MASK) << 1 | 1);
 }
 
 /* That of a condition; 0: it is none. */
@@ -55,12 +55,12 @@ static uint64_t lock_of(uint64_t id)
 mp_section mp_section_enter(mp_handle object, const char *file, int line)
 {
     uint64_t id = lock_of(object.id);
-    int result = MP_EBADHANDLE;
-    if (id && mp__control_of(id, MP__LOCK))
+    int result = id ? mp__thread_join() : MP_EBADHANDLE; /* so that it is the same one at the end */
+    if (result == 0 && mp__control_of(id, MP__LOCK))
         result = mp_lock_acquire((mp_lock){id}, MP_FOREVER);
-    else if (id && is_semaphore(id))
+    else if (result == 0 && is_semaphore(id))
         result = mp_semaphore_acquire((mp_semaphore){id}, MP_FOREVER);
-    else if (id)
+    else if (result == 0)
         result = mp_rlock_acquire((mp_rlock){id}, MP_FOREVER);
     if (result < 0) mp__die(file, line, "MP_WITH_LOCK", result, mp_error_detail());
     return (mp_section){.id = id, .inside = self()};
@@ -68,13 +68,9 @@ mp_section mp_section_enter(mp_handle object, const char *file, int line)
 
 void mp_section_leave(mp_section *section)
 {
-    bool copied = section->inside != self(); /* what is held is the original's */
-    if (!section->inside || copied) {
-        section->inside = 0;
-        return;
-    }
+    bool mine = section->inside == self(); /* or it is the original's, and this a copy */
     section->inside = 0;
-    mp__waiters_call(); /* should it not be there any more */
+    if (!mine) return;
     struct mp__control *control = mp__control_of(section->id, MP__LOCK);
     if (control)
         (void)mp__lockword_release(&control->state, mp__state_of(section->id), mp__self.owner);
@@ -82,4 +78,6 @@ void mp_section_leave(mp_section *section)
         (void)mp_semaphore_release((mp_semaphore){section->id});
     else if (mp__control_of(section->id, MP__RLOCK))
         (void)mp_rlock_release((mp_rlock){section->id});
+    else
+        mp__waiters_call(); /* who was notified waits for it no more */
 }

@@ -150,6 +150,7 @@ static bool allowed(const struct mp__process *record, uint64_t id)
 static _Noreturn void served_child(uint64_t id, struct mp__process *record, mp_os_baggage *baggage)
 {
     const struct mp__delivery *delivery = mp__delivery_of(record);
+    if (!delivery) mp_os_exit_now(1); /* its starter has given up */
     int error = mp_os_setting_apply(baggage, mp__delivery_setting(delivery), (size_t)delivery->setting_size,
                                     &mp__arena.segment, (intptr_t)delivery->channel);
     if (error) {
@@ -171,9 +172,9 @@ static void serve(uint64_t id, mp_os_baggage *baggage)
     struct mp__process *record = mp__process_of(id);
     mp_os_process process;
     /* Mapped here, so that the child need not. */
-    int failure = served_room() && (!record || mp__delivery_of(record)) ? 0 : MP_ENOMEM;
+    const struct mp__delivery *delivery = record ? mp__delivery_of(record) : NULL;
+    int failure = served_room() && (!record || delivery) ? 0 : MP_ENOMEM;
     if (record && failure == 0) {
-        const struct mp__delivery *delivery = mp__delivery_of(record);
         mp_os_module_remember(&delivery->target);
         mp_os_setting_limit_processes(mp__delivery_setting(delivery), (size_t)delivery->setting_size);
         int error = mp_os_fork(&process);

@@ -3,7 +3,6 @@
  * operations.c - what mp_kill does to processes in the middle of.
  */
 #include "operations.h"
-#include "base/countword.h"
 #include "base/family.h"
 #include "base/holders.h"
 #include "base/park.h"
@@ -87,7 +86,7 @@ static int hold_until_awaited(void *args)
     struct board *board = mp_block_data(stage->board);
     int result = mp_lock_acquire(stage->lock, 0);
     atomic_store(&board->held, 1);
-    while (result == 0 && !inside_somebody_sleeps(stage->lock) && !atomic_load(&board->over)) mp_os_sleep(100000);
+    while (result == 0 && !inside_somebody_sleeps(stage->lock.id) && !atomic_load(&board->over)) mp_os_sleep(100000);
     return result == 0 ? mp_lock_release(stage->lock) : result;
 }
 
@@ -123,7 +122,7 @@ static int hold_before_waiter(struct stage *stage)
     if (result < 0) return result;
     result = mp_process_start(&board->waiter, take_and_give, &stage->lock, sizeof stage->lock,
                               &(mp_process_options){.method = MP_FORK});
-    while (result == 0 && !inside_somebody_sleeps(stage->lock)) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !inside_somebody_sleeps(stage->lock.id)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
@@ -152,7 +151,7 @@ static int take_before_strangers(struct stage *stage)
     if (result == 0)
         result = mp_process_start(&board->other, take_and_give, &stage->lock, sizeof stage->lock, &options);
     /* Two threads more than there are now have come to sleep, or are about to. */
-    while (result == 0 && !(inside_somebody_sleeps(stage->lock) && inside_waiters(stage->lock) == 2))
+    while (result == 0 && !(inside_somebody_sleeps(stage->lock.id) && inside_waiters(stage->lock) == 2))
         (void)mp_process_join(board->waiter, NULL, 1);
     if (result == 0) (void)mp_process_join(board->waiter, NULL, 1);
     uint64_t state = atomic_load(&control->state);
@@ -291,12 +290,6 @@ static int take_unit(void *args)
     return mp_semaphore_acquire(*(const mp_semaphore *)args, LIMIT);
 }
 
-static bool somebody_sleeps_for_unit(mp_semaphore semaphore)
-{
-    const struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
-    return control && atomic_load(&control->state) & MP__COUNT_WAITERS;
-}
-
 /* No unit, and one who sleeps for one. */
 static int awaited_prepare(struct stage *stage)
 {
@@ -306,7 +299,7 @@ static int awaited_prepare(struct stage *stage)
     if (result == 0)
         result = mp_process_start(&board->waiter, take_unit, &stage->semaphore, sizeof stage->semaphore,
                                   &(mp_process_options){.method = MP_FORK});
-    while (result == 0 && !somebody_sleeps_for_unit(stage->semaphore)) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !inside_somebody_sleeps(stage->semaphore.id)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 

@@ -2,8 +2,7 @@
  *
  * operations_sync.c - what mp_kill does to processes that use conditions, events, barriers and semaphores with owners.
  */
-#include "base/control.h"
-#include "base/thread.h"
+#include "inside.h"
 #include "operations.h"
 
 /* ---- what the others do ---------------------------------------------------------------------------------------- */
@@ -27,12 +26,6 @@ static int end_of(mp_process process, int *code)
     return result < 0 ? result : mp_process_close(process);
 }
 
-static bool object_waits_asleep(uint64_t id, enum mp__type type)
-{
-    const struct mp__control *control = mp__control_of(id, type);
-    return control && atomic_load(&control->state) & UINT32_C(0x80000000);
-}
-
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
 static int await_event(void *args)
@@ -46,8 +39,7 @@ static int event_prepare(struct stage *stage)
     int result = board_create(stage, &board);
     if (result == 0) result = mp_event_create(&stage->event, NULL);
     if (result == 0) result = start_other(&board->waiter, await_event, stage);
-    while (result == 0 && !object_waits_asleep(stage->event.id, MP__EVENT))
-        (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !inside_somebody_sleeps(stage->event.id)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
@@ -83,31 +75,6 @@ static int event_check(struct stage *stage)
 
 /* ---- conditions ------------------------------------------------------------------------------------------------ */
 
-/* How many threads wait for that, the dead included who have not been recovered. */
-static uint32_t waiting_for(uint64_t id)
-{
-    uint32_t count = 0;
-    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        const struct mp__thread *thread = mp__thread_at(number);
-        count += thread && atomic_load(&thread->waits_for) == id;
-    }
-    return count;
-}
-
-static bool process_waits(mp_process process, uint64_t id)
-{
-    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
-        const struct mp__thread *thread = mp__thread_at(number);
-        if (thread && atomic_load(&thread->waits_for) == id && atomic_load(&thread->process) == process.id) return true;
-    }
-    return false;
-}
-
-static uint32_t waiting_in(mp_condition condition)
-{
-    return waiting_for(condition.id);
-}
-
 static int await_condition(void *args)
 {
     const struct stage *stage = args;
@@ -132,7 +99,7 @@ static int awaited_condition_prepare(struct stage *stage)
     struct board *board = result == 0 ? mp_block_data(stage->board) : NULL;
     if (result == 0) result = start_other(&board->waiter, await_condition, stage);
     if (result == 0) result = start_other(&board->other, await_condition, stage);
-    while (result == 0 && waiting_in(stage->condition) < 2) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && inside_waiting_for(stage->condition.id, 0) < 2) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
@@ -169,9 +136,9 @@ static int notify_one_of_two(void *args)
 {
     const struct stage *stage = args;
     struct board *board = mp_block_data(stage->board);
-    while (waiting_in(stage->condition) < 1 && !atomic_load(&board->over)) mp_os_sleep(100000);
+    while (inside_waiting_for(stage->condition.id, 0) < 1 && !atomic_load(&board->over)) mp_os_sleep(100000);
     int result = start_other(&board->waiter, await_condition, stage);
-    while (result == 0 && !process_waits(board->waiter, stage->condition.id)) mp_os_sleep(100000);
+    while (result == 0 && !inside_waiting_for(stage->condition.id, board->waiter.id)) mp_os_sleep(100000);
     if (result == 0) result = mp_condition_acquire(stage->condition, LIMIT);
     if (result >= 0 && mp_condition_notify(stage->condition, 1) < 0) return MP_ESYSTEM;
     if (result < 0) return result;
@@ -354,6 +321,45 @@ static int barrier_lonely_check(struct stage *stage)
     return barrier_end(stage);
 }
 
+/* A member ends, and the child learns of it first: it tells the others. */
+static int end_when_told(void *args)
+{
+    const struct stage *stage = args;
+    const struct board *board = mp_block_data(stage->board);
+    while (!atomic_load(&board->over)) mp_os_sleep(100000);
+    return 0;
+}
+
+static int member_prepare(struct stage *stage)
+{
+    struct board *board;
+    int result = board_create(stage, &board);
+    if (result == 0) result = start_other(&board->other, end_when_told, stage);
+    const mp_barrier_options options = {.members = &board->other, .member_count = 1};
+    if (result == 0) result = mp_barrier_create(&stage->barrier, 3, &options);
+    if (result == 0) result = start_other(&board->waiter, await_barrier, stage);
+    while (result == 0 && !inside_waiting_for(stage->barrier.id, 0)) (void)mp_process_join(board->waiter, NULL, 1);
+    return result;
+}
+
+static int join_member(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
+    atomic_store(&board->over, 1);
+    return mp_process_join(board->other, NULL, LIMIT);
+}
+
+static int member_check(struct stage *stage)
+{
+    struct board *board = mp_block_data(stage->board);
+    int code = 0;
+    atomic_store(&board->over, 1);
+    HOLDS(end_of(board->waiter, &code) == 0);
+    HOLDS(code == MP_EPEERDEAD);
+    HOLDS(end_of(board->other, &code) == 0 && code == 0);
+    return barrier_end(stage);
+}
+
 static int barrier_create_and_destroy(struct stage *stage)
 {
     mp_barrier barrier;
@@ -416,7 +422,7 @@ static int owned_hold_before_waiter(struct stage *stage)
     int result = 0;
     for (int i = 0; i < 2 && result == 0; i++) result = mp_semaphore_acquire(stage->semaphore, 0);
     if (result == 0) result = start_other(&board->waiter, take_unit, stage);
-    while (result == 0 && !waiting_for(stage->semaphore.id)) (void)mp_process_join(board->waiter, NULL, 1);
+    while (result == 0 && !inside_waiting_for(stage->semaphore.id, 0)) (void)mp_process_join(board->waiter, NULL, 1);
     return result;
 }
 
@@ -477,6 +483,7 @@ const struct operation operations_sync[] = {
      .check = barrier_lonely_check},
     {.name = "barrier abort", .prepare = barrier_prepare, .operate = barrier_abort, .check = barrier_broken_check},
     {.name = "barrier reset", .prepare = barrier_prepare, .operate = barrier_reset, .check = barrier_broken_check},
+    {.name = "barrier, a member's end told", .prepare = member_prepare, .operate = join_member, .check = member_check},
     {.name = "barrier, created",
      .operate = barrier_create_and_destroy,
      .check = barrier_create_check,
