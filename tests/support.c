@@ -52,6 +52,9 @@ bool support_balanced(const struct support_counts *before, const struct support_
     all &= same("barriers", was->barriers, is->barriers);
     all &= same("values", was->values, is->values);
     all &= same("arrays", was->arrays, is->arrays);
+    all &= same("messages", was->messages, is->messages);
+    all &= same("queues", was->queues, is->queues);
+    all &= same("connections", was->connections, is->connections);
     return all & same("shared blocks", was->shared_blocks, is->shared_blocks);
 }
 
@@ -63,7 +66,8 @@ static bool counts_equal(const struct support_counts *one, const struct support_
            a->threads == b->threads && a->locks == b->locks && a->rlocks == b->rlocks &&
            a->semaphores == b->semaphores && a->conditions == b->conditions && a->events == b->events &&
            a->barriers == b->barriers && a->values == b->values && a->arrays == b->arrays &&
-           a->shared_blocks == b->shared_blocks;
+           a->shared_blocks == b->shared_blocks && a->messages == b->messages && a->queues == b->queues &&
+           a->connections == b->connections;
 }
 
 static int set_up(void **state)

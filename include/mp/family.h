@@ -41,7 +41,7 @@ typedef struct mp_config {
 typedef struct mp_stats {
     uint64_t bytes_used;     /**< in blocks, their rounding included */
     uint64_t bytes_reserved; /**< memory that the arena has from the system */
-    uint64_t blocks;         /**< allocated: of values, arrays, mp_blocks, arguments on their way */
+    uint64_t blocks;         /**< allocated: of all that has bytes: values, mp_blocks, messages, queues */
     uint32_t processes;      /**< alive, the caller included */
     uint32_t records;        /**< of processes that have ended and are not closed */
     uint32_t threads;        /**< that have used libmp and still run */
@@ -54,6 +54,9 @@ typedef struct mp_stats {
     uint32_t values;
     uint32_t arrays;
     uint32_t shared_blocks; /**< made by mp_block_create */
+    uint32_t messages;      /**< owned by a process, or in a queue or a pipe; not those put as bytes and small */
+    uint32_t queues;
+    uint32_t connections; /**< ends of pipes that are not closed */
 } mp_stats;
 
 /**

@@ -51,6 +51,12 @@ typedef struct mp_array {
 typedef struct mp_block {
     uint64_t id;
 } mp_block;
+typedef struct mp_queue {
+    uint64_t id;
+} mp_queue;
+typedef struct mp_connection {
+    uint64_t id;
+} mp_connection;
 
 static inline mp_handle mp_handle_of(uint64_t id)
 {

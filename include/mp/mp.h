@@ -20,7 +20,10 @@
 #include <mp/error.h>
 #include <mp/family.h>
 #include <mp/handle.h>
+#include <mp/message.h>
+#include <mp/pipe.h>
 #include <mp/process.h>
+#include <mp/queue.h>
 #include <mp/shared.h>
 #include <mp/sync.h>
 

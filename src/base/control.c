@@ -27,7 +27,10 @@ const char *mp__type_name(enum mp__type type)
                                                       [MP__BARRIER] = "barrier",
                                                       [MP__VALUE] = "value",
                                                       [MP__ARRAY] = "array",
-                                                      [MP__BLOCK] = "block"};
+                                                      [MP__BLOCK] = "block",
+                                                      [MP__MESSAGE] = "message",
+                                                      [MP__QUEUE] = "queue",
+                                                      [MP__CONNECTION] = "connection"};
     return names[type];
 }
 
@@ -161,7 +164,8 @@ static bool give_back(struct mp__control *control, uint64_t id, enum mp__type ty
 static bool retire(struct mp__control *control, uint64_t id, enum mp__type type, uint64_t *state)
 {
     if (!give_back(control, id, type, state)) return false;
-    if (type == MP__HOLDERS) return true; /* those behind it are its object's */
+    /* Those behind other holders are its object's, and of sides there are none. */
+    if (type == MP__HOLDERS || type == MP__PUT_SIDE || type == MP__GET_SIDE) return true;
     uint64_t holders = atomic_load_explicit(&control->holders, memory_order_relaxed), any;
     for (struct mp__control *block; (block = mp__control_of(holders, MP__HOLDERS)) != NULL;) {
         uint64_t next = atomic_load_explicit(&block->holders, memory_order_relaxed);

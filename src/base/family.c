@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* This process as the family knows it. `id` is 0 until it is registered, and again in a copy made by fork(). */
-static _Atomic uint64_t self_id;
+_Atomic uint64_t mp__family_own_id;
 static struct mp__process *_Atomic self_record;
 static atomic_flag registering = ATOMIC_FLAG_INIT;
 static void (*fork_hook)(void);
@@ -29,7 +29,7 @@ static const char *service_name;   /* of a process that serves the family, and i
 static void forked(void)
 {
     /* self_record stays: the copy's parent, see mp__family_self. */
-    atomic_store_explicit(&self_id, 0, memory_order_relaxed);
+    atomic_store_explicit(&mp__family_own_id, 0, memory_order_relaxed);
     atomic_flag_clear_explicit(&registering, memory_order_relaxed);
     mp_os_life_forked();
     (void)mp__family_space(); /* a copy of this one could not see any more that it is another */
@@ -61,11 +61,6 @@ void mp__family_on_fork(void (*child)(void))
 }
 
 /* ---- this process ---------------------------------------------------------------------------------------------- */
-
-uint64_t mp__family_id(void)
-{
-    return atomic_load_explicit(&self_id, memory_order_acquire);
-}
 
 struct mp__process *mp__family_record(void)
 {
@@ -158,7 +153,7 @@ bool mp__process_enter(struct mp__process *record, uint64_t id)
     if (!(was_started_elsewhere(record) ? come_from_elsewhere(record, id) : come(record, id))) return false;
     service_name = NULL;
     atomic_store_explicit(&self_record, record, memory_order_release);
-    atomic_store_explicit(&self_id, id, memory_order_release);
+    atomic_store_explicit(&mp__family_own_id, id, memory_order_release);
     mp__janitor_ring();
     return true;
 }
@@ -531,7 +526,9 @@ bool mp__process_end(uint64_t id, uint64_t ending)
         bool orderly = mp__process_returned(record);
         mp__thread_reclaim(id);
         mp__process_undeliver(record, id);
-        if (!orderly) mp__recover_process(id);
+        if (!orderly || mp__header()->counts[MP__MESSAGE]) mp__recover_process(id);
+    } else {
+        mp__recover_messages(id);
     }
     mp__recover_belongings(id);
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);

@@ -18,7 +18,11 @@ void mp__family_on_fork(void (*child)(void));
  * that failed (detail set). */
 uint64_t mp__family_self(void);
 /* The same without registering; 0 if it is no member. */
-uint64_t mp__family_id(void);
+extern _Atomic uint64_t mp__family_own_id;
+static inline uint64_t mp__family_id(void)
+{
+    return atomic_load_explicit(&mp__family_own_id, memory_order_acquire);
+}
 struct mp__process *mp__family_record(void);
 const char *mp__family_name(void);
 /* This process serves the family, under that name in the log, and is no member. */

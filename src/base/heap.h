@@ -33,6 +33,13 @@ void mp__heap_set_ref_locked(uint64_t offset, uint64_t ref);
 /* Where it lies in this process; NULL if it can not be mapped. */
 void *mp__heap_at(uint64_t offset, uint64_t size);
 
+/* The same, of a block that exists: without a call where it is mapped already. */
+static inline void *mp__heap_near(uint64_t offset, uint64_t size)
+{
+    uint64_t mapped = atomic_load_explicit(&mp__arena.mapped[MP__REGION_HEAP], memory_order_acquire);
+    return offset - MP__HEAD_SIZE + size <= mapped ? (char *)mp__header() + offset : mp__heap_at(offset, size);
+}
+
 /* Bytes and blocks in use, and the memory of all of the arena. */
 void mp__heap_count(uint64_t *bytes, uint64_t *blocks, uint64_t *reserved);
 

@@ -59,6 +59,11 @@ enum mp__type {
     MP__VALUE,
     MP__ARRAY,
     MP__BLOCK,
+    MP__MESSAGE,
+    MP__QUEUE,
+    MP__CONNECTION,
+    MP__PUT_SIDE, /* no objects: the two sides of a channel, struct mp__side */
+    MP__GET_SIDE,
     MP__HOLDERS, /* no object: some holders of one, holders.h */
     MP__TYPE_COUNT
 };
@@ -125,6 +130,22 @@ struct mp__control {
             uint32_t members;                  /* how many */
             alignas(8) uint64_t extras;        /* offset of the rest, or 0 */
         } barrier;
+        struct {                                        /* message.c */
+            alignas(8) _Atomic uint64_t offset;         /* of its memory in the arena */
+            alignas(8) _Atomic uint64_t capacity, size; /* bytes: of that, and of what is in it */
+            alignas(8) _Atomic uint64_t owner;          /* message.h */
+        } message;
+        struct {                                  /* queue.c */
+            alignas(8) _Atomic uint64_t put, get; /* ids of the sides */
+            _Atomic uint32_t joinable, waits;     /* options */
+            _Atomic uint32_t done;                /* how many items were reported done */
+            _Atomic uint32_t joiners;             /* an eventcount: who waits until all are */
+        } queue;
+        struct {                                        /* pipe.c: one end */
+            alignas(8) _Atomic uint64_t peer;           /* the other one */
+            alignas(8) _Atomic uint64_t put, put_other; /* the channel it sends into: ids of the sides; or 0 */
+            alignas(8) _Atomic uint64_t get, get_other; /* that it receives from */
+        } connection;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         alignas(8) _Atomic uint64_t all[7];
     } as;
@@ -132,6 +153,48 @@ struct mp__control {
 };
 _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array of 128 bytes each");
 #define MP__HELD_BY_MANY UINT64_C(1) /* no id */
+
+/* One side of a channel (channel.h): a control block with other contents. The state's word is a lock, under which all of it
+ * changes but the bell, and what says otherwise. The first cache line is all that is used for most messages. */
+struct mp__side {
+    alignas(8) _Atomic uint64_t state;
+    _Atomic uint32_t type;
+    uint32_t next;
+    alignas(8) _Atomic uint64_t at;         /* items so far << 32 | position: of the next record to be put, or got */
+    alignas(8) _Atomic uint64_t seen;       /* put: no further than that is the other side, in this ring */
+    alignas(8) _Atomic uint64_t ring;       /* offset of a struct mp__ring */
+    _Atomic uint32_t mask;                  /* its */
+    _Atomic uint32_t bell;                  /* an eventcount: put: who waits for items; get: who waits for room */
+    alignas(8) _Atomic uint64_t bytes;      /* of all items so far */
+    alignas(8) _Atomic uint64_t next_bytes; /* Q2: what it will be, and `at`, once what is being done is committed */
+    alignas(8) _Atomic uint64_t next_at;
+    alignas(8) _Atomic uint64_t object; /* the queue or the connection that it belongs to */
+    alignas(8) _Atomic uint64_t maker;  /* the process that creates or destroys that, or 0; under the arena's lock */
+    alignas(8) _Atomic uint64_t moving; /* the message that is being put, or got; or 0 */
+    alignas(8) _Atomic uint64_t spare;  /* offset of the ring that is about to be used, or has been; or 0 */
+    alignas(8) _Atomic uint64_t other;  /* the other side; constant */
+    alignas(8) _Atomic uint64_t most_bytes; /* put: constant */
+    _Atomic uint32_t most;  /* put: items there may be; constant. get: how often a message was begun anew */
+    _Atomic uint32_t flags; /* enum mp__side_flag; set by anybody */
+};
+_Static_assert(sizeof(struct mp__side) == sizeof(struct mp__control), "sides are control blocks");
+
+enum mp__side_flag {
+    MP__SIDE_CLOSED = 1, /* put: nothing more is put */
+    MP__SIDE_UNREAD = 2, /* put: nobody will get it */
+    MP__SIDE_FIXED = 4,  /* put: it has one ring only */
+    MP__SIDE_STREAM = 8  /* in the middle of a message that is larger than the ring */
+};
+
+/* Records lie one behind the other, in granules of 8 bytes: a header, and what it says. */
+struct mp__ring {
+    alignas(8) _Atomic uint64_t following; /* offset of the ring in which it goes on, once there is one */
+    _Atomic uint32_t base;                 /* the position that begins it */
+    _Atomic uint32_t mask;                 /* granules, a power of two, less 1 */
+    uint8_t room[48];
+    alignas(8) _Atomic uint64_t words[];
+};
+_Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache line");
 
 /* A process: what the family knows of it. A slot is taken when the process is started, given up when it is closed, and
  * then taken by another one: whoever comes late with an address of the record must not touch that. So what is written by

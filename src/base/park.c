@@ -34,17 +34,6 @@ static _Thread_local int64_t spin_average = SPIN_LEAST * 4; /* ns after which sp
 static _Thread_local uint32_t spins;
 static _Atomic int32_t cpus; /* 0: not asked yet */
 
-static void pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-    __asm__ __volatile__("yield" ::: "memory");
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 static bool alone(void)
 {
     int32_t count = atomic_load_explicit(&cpus, memory_order_relaxed);
@@ -68,7 +57,7 @@ struct mp__spin mp__spin_begin(void)
 bool mp__spin_again(struct mp__spin *spin)
 {
     if (!spin->start) return false;
-    for (uint32_t i = 0; i < spin->pauses; i++) pause_cpu();
+    for (uint32_t i = 0; i < spin->pauses; i++) mp__pause();
     if (spin->pauses >= PAUSES_CLOCK && mp_os_now() - spin->start >= spin->limit) return false;
     if (spin->pauses < PAUSES_MOST) spin->pauses *= 2;
     return true;

@@ -44,6 +44,18 @@ static inline uint32_t mp__park_wake(_Atomic uint64_t *state, uint32_t count)
     return mp__park_wake_word(mp__word_of(state), count);
 }
 
+/* A moment. */
+static inline void mp__pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield" ::: "memory");
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
 /* One spin before sleeping.
  *
  *     struct mp__spin spin = mp__spin_begin();

@@ -3,12 +3,15 @@
  * recover.c - what a dead thread held is taken from it.
  */
 #include "base/recover.h"
+#include "base/channel.h"
 #include "base/control.h"
 #include "base/countword.h"
 #include "base/error.h"
+#include "base/eventcount.h"
 #include "base/family.h"
 #include "base/heap.h"
 #include "base/lockword.h"
+#include "base/message.h"
 #include "base/park.h"
 #include "base/repair.h"
 #include "base/thread.h"
@@ -81,6 +84,14 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
         break;
     case MP__EVENT:
         wake_for_event(control);
+        break;
+    case MP__PUT_SIDE:
+    case MP__GET_SIDE:
+        give_up_lock(control, number);
+        mp__side_after_death((struct mp__side *)(void *)control);
+        break;
+    case MP__QUEUE:
+        mp__eventcount_after_death(&control->as.queue.joiners);
         break;
     default:
         break;
@@ -229,6 +240,50 @@ void mp__recover_belongings(uint64_t process)
     mp__arena_unlock();
 }
 
+static void finish_queue(const struct mp__control *control, uint64_t id, uint64_t process)
+{
+    mp__side_finish(atomic_load_explicit(&control->as.queue.put, memory_order_relaxed), MP__PUT_SIDE, id, process);
+    mp__side_finish(atomic_load_explicit(&control->as.queue.get, memory_order_relaxed), MP__GET_SIDE, id, process);
+}
+
+/* Of a pipe both ends exist, or it was never made. */
+static void finish_connection(const struct mp__control *control, uint64_t id, uint64_t process)
+{
+    uint64_t put = atomic_load_explicit(&control->as.connection.put, memory_order_relaxed);
+    uint64_t get = atomic_load_explicit(&control->as.connection.get, memory_order_relaxed);
+    uint64_t peer_id = atomic_load_explicit(&control->as.connection.peer, memory_order_relaxed);
+    const struct mp__control *peer = mp__control_of(peer_id, MP__CONNECTION);
+    bool unfinished =
+        mp__side_is_unfinished(put, MP__PUT_SIDE, process) || mp__side_is_unfinished(get, MP__GET_SIDE, process);
+    if (unfinished && (!peer || atomic_load_explicit(&peer->as.connection.peer, memory_order_relaxed) != id)) {
+        mp__control_retire(id, MP__CONNECTION);
+        return;
+    }
+    mp__side_finish(put, MP__PUT_SIDE, id, process);
+    mp__side_finish(get, MP__GET_SIDE, id, process);
+    mp__side_finish(atomic_load_explicit(&control->as.connection.put_other, memory_order_relaxed), MP__GET_SIDE,
+                    peer_id, process);
+    mp__side_finish(atomic_load_explicit(&control->as.connection.get_other, memory_order_relaxed), MP__PUT_SIDE,
+                    peer_id, process);
+}
+
+/* Channels, and the messages that are in none. */
+static void finish_channels(uint64_t process)
+{
+    uint32_t top = mp__header()->controls_top;
+    uint64_t id;
+    for (int pass = 0; pass < 3; pass++) {
+        for (uint32_t index = 1; index < top; index++) {
+            struct mp__control *control = control_alive(index, &id);
+            uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
+            struct mp__side *side = type == MP__PUT_SIDE || type == MP__GET_SIDE ? (void *)control : NULL;
+            if (pass == 0 && side) mp__side_settle(side, process);
+            if (pass == 1 && side) mp__side_sweep(side, id, process);
+            if (pass == 2 && type == MP__MESSAGE) mp__message_sweep(control, id, process);
+        }
+    }
+}
+
 static void finish_objects(uint64_t process)
 {
     uint32_t top = mp__header()->controls_top;
@@ -240,13 +295,28 @@ static void finish_objects(uint64_t process)
         if (type == MP__CONDITION && control->as.condition.own_lock) finish_part(control->as.condition.lock);
         if (type == MP__OWNED_SEMAPHORE) finish_memory(control->as.owned.units, id, process);
         if (type == MP__BARRIER) finish_memory(control->as.barrier.extras, id, process);
+        if (type == MP__QUEUE) finish_queue(control, id, process);
+        if (type == MP__CONNECTION) finish_connection(control, id, process);
     }
+    if (mp__header()->counts[MP__PUT_SIDE] + mp__header()->counts[MP__GET_SIDE] + mp__header()->counts[MP__MESSAGE])
+        finish_channels(process);
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {
         const struct mp__control *control = control_alive(index, &id);
         if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__RLOCK &&
             control->as.lock.part && control->as.lock.maker == process)
             mp__control_retire(id, MP__RLOCK);
+    }
+}
+
+void mp__recover_messages(uint64_t process)
+{
+    uint64_t id;
+    for (uint32_t index = 1; mp__header()->counts[MP__MESSAGE] && index < mp__header()->controls_top; index++) {
+        struct mp__control *control = control_alive(index, &id);
+        if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__MESSAGE &&
+            mp__message_owner(id) == process)
+            mp__message_free(id);
     }
 }
 

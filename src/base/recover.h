@@ -30,6 +30,8 @@ void mp__recover_belongings(uint64_t id);
 void mp__recover_places(uint64_t id);
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);
+/* This process ends, in order: the messages that it owns are freed. */
+void mp__recover_messages(uint64_t id);
 /* Some process died before it was registered, or while it gave up a record: what is left of those. */
 void mp__recover_strays(void);
 

@@ -64,6 +64,9 @@ int mp_get_stats(mp_stats *stats)
     now.values = header->counts[MP__VALUE];
     now.arrays = header->counts[MP__ARRAY];
     now.shared_blocks = header->counts[MP__BLOCK];
+    now.messages = header->counts[MP__MESSAGE];
+    now.queues = header->counts[MP__QUEUE];
+    now.connections = header->counts[MP__CONNECTION];
     mp__arena_unlock();
     *stats = now;
     return 0;

@@ -49,5 +49,6 @@ void bench_start(void);
 void bench_lock(void);
 void bench_sync(void);
 void bench_death(void);
+void bench_channel(void);
 
 #endif

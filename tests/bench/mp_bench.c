@@ -33,5 +33,6 @@ int main(int argc, char **argv)
     bench_lock();
     bench_sync();
     bench_death();
+    bench_channel();
     return 0;
 }

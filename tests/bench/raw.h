@@ -9,6 +9,9 @@
 
 #include "bench.h"
 
+/** Whether a started process has this one's descriptors if it is started as a copy. */
+extern const bool raw_inherits;
+
 /** Nanoseconds of a clock that all processes share. */
 int64_t raw_now(void);
 
@@ -56,6 +59,27 @@ enum {
 };
 
 extern const struct bench_pair_kind raw_pairs[BENCH_PAIRS];
+
+/** What messages go through from one process to another. Each call handles so many of that size, numbered on from the first; who
+ * gets them looks at the number in each. 0 or -1. */
+struct bench_channel_kind {
+    const char *name;
+    int (*init)(void *memory, size_t size); /* memory of BENCH_CHANNEL_SIZE, zeroed and aligned to 64; 0 or -1 */
+    void (*fini)(void *memory);             /* may be NULL */
+    int (*put)(void *memory, size_t size, uint64_t first, long count);
+    int (*get)(void *memory, size_t size, uint64_t first, long count);
+    int (*ping)(void *memory, size_t size, long rounds); /* send one, and get one back; NULL: it can not */
+    int (*pong)(void *memory, size_t size, long rounds); /* the other side of that, at once with it */
+    size_t least, most;                                  /* sizes it can do; 0: any */
+    bool limit;                                          /* one producer and one consumer only */
+};
+
+enum {
+    BENCH_CHANNEL_SIZE = 1 << 20
+};
+
+extern const struct bench_channel_kind raw_channels[];
+extern const size_t raw_channel_count;
 
 /** Keep this thread on one CPU, the same for all who ask; 0 or -1. NULL: not here. */
 extern int (*const raw_one_cpu)(void);

@@ -41,3 +41,7 @@ const struct bench_lock_kind raw_locks[] = {{NULL, NULL, NULL, NULL}};
 const size_t raw_lock_count = 0;
 
 const struct bench_pair_kind raw_pairs[BENCH_PAIRS] = {{NULL, NULL, NULL, NULL}};
+
+const bool raw_inherits = false;
+const struct bench_channel_kind raw_channels[] = {{.name = NULL}};
+const size_t raw_channel_count = 0;

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel_get.c - getting records out of a channel.
+ */
+#include "base/channel_now.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/family.h"
+#include "base/holders.h"
+#include "base/message.h"
+#include "base/park.h"
+
+#include <string.h>
+
+/* ---- the long way ----------------------------------------------------------------------------------------------- */
+
+/* Whether an item of that size is what is wanted. */
+static bool fits(const struct mp__parcel *parcel, uint64_t size)
+{
+    return parcel->as_message || (parcel->exact ? size == parcel->size : size <= parcel->size);
+}
+
+/* Bytes, as a message. */
+static int bytes_to_message(const struct mp__channel *channel, const struct mp__ring *ring, struct mp__parcel *parcel,
+                            uint64_t size)
+{
+    void *data;
+    int result = mp__message_create(channel->call, size, &parcel->message, &data);
+    if (result == 0) get_bytes(channel->get, ring, data, size);
+    parcel->size = size;
+    return result;
+}
+
+/* It becomes this process's. */
+static void get_message(struct mp__side *get, uint64_t id, uint64_t size)
+{
+    announce_get(get, 2, size);
+    atomic_store_explicit(&get->moving, id, memory_order_release); /* Q4 */
+    mp__message_receive(id);
+    commit_get(get);
+    MP__THEN;
+    atomic_store_explicit(&get->moving, 0, memory_order_release); /* Q4 */
+}
+
+/* A record that is a message. *used: it is to be freed when the lock is. */
+static int get_message_record(const struct mp__channel *channel, const struct mp__ring *ring, struct mp__parcel *parcel,
+                              uint64_t *used)
+{
+    struct mp__side *get = channel->get;
+    uint32_t mask = atomic_load_explicit(&get->mask, memory_order_relaxed);
+    uint64_t id = peek(&ring->words[(position_of(peek(&get->at)) + 1) & mask]), size;
+    const void *data = mp__message_at(id, &size);
+    if (!data) return mp__fail(MP_ENOMEM, "%s: no address space for the message that is next", channel->call);
+    if (parcel->as_message) {
+        parcel->message = id;
+        parcel->size = size;
+    } else {
+        if (size) memcpy((char *)parcel->data + parcel->done * parcel->size, data, size);
+        *used = id;
+        if (!parcel->exact) parcel->size = size;
+    }
+    get_message(get, id, size);
+    return 0;
+}
+
+/* The next item: 0, WOULD_WAIT: there is none; or an error. */
+static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used)
+{
+    struct mp__side *get = channel->get;
+    for (;;) {
+        const struct mp__ring *ring = ring_of(get);
+        if (!ring) return MP_ENOMEM;
+        uint64_t header = next_header(get, ring), size = size_of(header);
+        if (!header) return WOULD_WAIT;
+        if (kind_of(header) == RECORD_RING) {
+            if (!mp__ring_follow(get)) return MP_ENOMEM;
+            continue;
+        }
+        if (!fits(parcel, size)) {
+            if (!parcel->done) parcel->size = size;
+            return MP_EMSGSIZE;
+        }
+        if (kind_of(header) == RECORD_MESSAGE) return get_message_record(channel, ring, parcel, used);
+        if (parcel->as_message) return bytes_to_message(channel, ring, parcel, size);
+        get_bytes(get, ring, (char *)parcel->data + parcel->done * parcel->size, size);
+        if (!parcel->exact) parcel->size = size;
+        return 0;
+    }
+}
+
+/* Whether nothing more will be put, but by who is at it. */
+static bool is_closed(const struct mp__channel *channel)
+{
+    return atomic_load_explicit(&channel->put->flags, memory_order_acquire) & MP__SIDE_CLOSED ||
+           !mp__control_alive(channel->peer, channel->peer_id);
+}
+
+/* As many as there are. *used: a message that was copied, to be freed when others may go on. */
+static int get_some(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used)
+{
+    bool going = is_going(channel->get) || !mp__control_alive(channel->object, channel->id); /* Q6 */
+    int result = going ? MP_EBADHANDLE : 0;
+    while (result == 0 && parcel->done < parcel->count) {
+        if (*used) mp__message_free(*used);
+        *used = 0;
+        result = get_next(channel, parcel, used);
+        if (result == 0) parcel->done++;
+    }
+    return parcel->done && result != MP_EBADHANDLE ? 0 : result;
+}
+
+/* There is nothing, and it is closed: whoever was at it has put what it puts when this returns. */
+static bool all_is_put(const struct mp__channel *channel)
+{
+    if (!is_closed(channel)) return false;
+    if (mp__side_enter(channel->put, channel->put_id, MP_OS_NEVER) == 0) mp__side_leave(channel->put, channel->put_id);
+    return true;
+}
+
+/* Look for a while. */
+static bool spin_for_item(const struct mp__side *get)
+{
+    struct mp__spin spin = mp__spin_begin();
+    bool ready = false;
+    while (!ready && mp__spin_again(&spin)) ready = seems_ready(get);
+    mp__spin_end(&spin, ready);
+    return ready;
+}
+
+/* Until something is put, or there is another reason to look: 0; or MP_EPEERDEAD: who could put something is dead. */
+static int sleep_for_item(const struct mp__channel *channel, int64_t deadline)
+{
+    struct mp__side *put = channel->put;
+    uint32_t value = mp__eventcount_prepare(&put->bell);
+    if (seems_ready(channel->get) || !mp__control_alive(channel->object, channel->id) || is_closed(channel)) return 0;
+    int result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &put->bell, value, deadline);
+    return result == MP_EPEERDEAD ? result : 0;
+}
+
+int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t deadline)
+{
+    struct mp__side *get = channel->get;
+    for (int last = 0;;) {
+        uint64_t used = 0;
+        int result = mp__side_enter(get, channel->get_id, deadline);
+        if (result == 0) {
+            result = get_some(channel, parcel, &used);
+            mp__side_leave(get, channel->get_id);
+        }
+        if (result < 0) ring_bell(&channel->put->bell, 1); /* what woke this one is somebody else's now */
+        if (parcel->done) ring_bell(&get->bell, UINT32_MAX);
+        if (used) mp__message_free(used);
+        if (result != WOULD_WAIT) return result;
+        if (last) return last;
+        bool waits = !mp__deadline_passed(deadline);
+        if (waits && spin_for_item(get)) continue;
+        if (all_is_put(channel))
+            last = MP_ECLOSED;
+        else if (!waits)
+            return MP_ETIMEDOUT;
+        else
+            last = sleep_for_item(channel, deadline);
+    }
+}
+
+int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
+{
+    for (bool slept = false;; slept = true) {
+        int ready = mp__channel_ready(channel);
+        if (slept && ready) ring_bell(&channel->put->bell, 1); /* what woke this one it does not take */
+        if (ready || mp__deadline_passed(deadline)) return ready;
+        if (!spin_for_item(channel->get)) (void)sleep_for_item(channel, deadline);
+    }
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pipe.c - Pipe: a channel each way, whose sides belong to one end or the other.
+ */
+#include "base/channel_now.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/family.h"
+#include "base/heap.h"
+#include "base/holders.h"
+#include "base/thread.h"
+#include "primitives/parcel.h"
+
+#include <inttypes.h>
+#include <mp/pipe.h>
+#include <string.h>
+
+#define CAPACITY      65536
+#define CAPACITY_MOST (UINT64_C(1) << 30)
+
+/* ---- creation --------------------------------------------------------------------------------------------------- */
+
+/* One end: the ids of its sides, and of the other ones of their channels; 0: it does not send, or receive. */
+struct end {
+    uint64_t peer, put, put_other, get, get_other;
+};
+
+static void fill(struct mp__control *control, const void *with)
+{
+    const struct end *end = with;
+    atomic_store_explicit(&control->as.connection.peer, end->peer, memory_order_relaxed);
+    atomic_store_explicit(&control->as.connection.put, end->put, memory_order_relaxed);
+    atomic_store_explicit(&control->as.connection.put_other, end->put_other, memory_order_relaxed);
+    atomic_store_explicit(&control->as.connection.get, end->get, memory_order_relaxed);
+    atomic_store_explicit(&control->as.connection.get_other, end->get_other, memory_order_relaxed);
+}
+
+/* Where an end writes into, and the other one reads from. */
+static int create_channel(uint64_t ring, struct end *writer, struct end *reader)
+{
+    const struct mp__channel_plan plan = {.ring = ring, .fixed = true};
+    int result = mp__channel_create_locked(&plan, &writer->put, &writer->put_other);
+    reader->get = writer->put_other;
+    reader->get_other = writer->put;
+    return result;
+}
+
+static void drop_channels(const struct end *a, const struct end *b)
+{
+    mp__channel_drop_locked(b->put, b->put_other);
+    mp__channel_drop_locked(a->put, a->put_other);
+}
+
+/* All of it; the arena's lock is held. rings: of b to a, and of a to b, or 0. */
+static int create(const uint64_t *rings, const char *name, uint64_t *a_id, uint64_t *b_id)
+{
+    struct end a = {0}, b = {0};
+    int result = create_channel(rings[0], &b, &a);
+    if (result == 0 && rings[1]) result = create_channel(rings[1], &a, &b);
+    if (result == 0) result = mp__control_take(MP__CONNECTION, name, mp__family_id(), fill, &a, a_id);
+    if (result < 0) {
+        drop_channels(&a, &b);
+        return result;
+    }
+    b.peer = *a_id;
+    result = mp__control_take(MP__CONNECTION, name, mp__family_id(), fill, &b, b_id);
+    if (result < 0) {
+        mp__control_retire(*a_id, MP__CONNECTION);
+        drop_channels(&a, &b);
+        return result;
+    }
+    /* Now it is a pipe: who recovers this process finishes the rest. */
+    atomic_store_explicit(&mp__control_of(*a_id, MP__CONNECTION)->as.connection.peer, *b_id, memory_order_release);
+    mp__channel_join_locked(b.put, *b_id, b.put_other, *a_id);
+    if (rings[1]) mp__channel_join_locked(a.put, *a_id, a.put_other, *b_id);
+    return 0;
+}
+
+int mp_pipe_create(mp_connection *a, mp_connection *b, const mp_pipe_options *options)
+{
+    static const mp_pipe_options defaults;
+    if (!a || !b) return mp__fail(MP_EINVAL, "mp_pipe_create: %s is NULL", a ? "b" : "a");
+    if (!options) options = &defaults;
+    if (options->capacity > CAPACITY_MOST)
+        return mp__fail(MP_EINVAL, "mp_pipe_create: capacity is %zu, and may be 1 GiB at most", options->capacity);
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    uint64_t capacity = options->capacity ? options->capacity : CAPACITY, rings[2] = {0}, ids[2] = {0};
+    result = mp__ring_create(capacity, &rings[0]);
+    if (result == 0 && !options->one_way) result = mp__ring_create(capacity, &rings[1]);
+    if (result == 0) {
+        mp__arena_lock();
+        result = create(rings, options->name, &ids[0], &ids[1]);
+        mp__arena_unlock();
+    }
+    if (result == 0) {
+        a->id = ids[0];
+        b->id = ids[1];
+        return 0;
+    }
+    for (int i = 0; i < 2; i++)
+        if (rings[i]) mp__heap_free(rings[i]);
+    if (result == MP_ELIMIT) return mp__fail(result, "mp_pipe_create: this family has room for no more objects");
+    return mp__fail(result, "mp_pipe_create: no memory for a pipe of %" PRIu64 " bytes each way", capacity);
+}
+
+/* ---- finding ---------------------------------------------------------------------------------------------------- */
+
+/* The channel that an end sends into, or receives from. False: there is none, or no such end. */
+static inline bool open_channel(const char *call, mp_connection connection, bool sends, struct mp__channel *channel)
+{
+    struct mp__control *control = mp__control_of(connection.id, MP__CONNECTION);
+    if (!control) return false;
+    uint64_t put = atomic_load_explicit(sends ? &control->as.connection.put : &control->as.connection.get_other,
+                                        memory_order_relaxed);
+    uint64_t get = atomic_load_explicit(sends ? &control->as.connection.put_other : &control->as.connection.get,
+                                        memory_order_relaxed);
+    uint64_t peer = atomic_load_explicit(&control->as.connection.peer, memory_order_relaxed);
+    if (!mp__control_alive(control, connection.id) || !put) return false;
+    *channel = (struct mp__channel){.call = call,
+                                    .put = mp__side_at(put),
+                                    .get = mp__side_at(get),
+                                    .put_id = put,
+                                    .get_id = get,
+                                    .object = control,
+                                    .peer = (struct mp__control *)(void *)mp__side_at(peer),
+                                    .id = connection.id,
+                                    .peer_id = peer};
+    return channel->put && channel->get && channel->peer;
+}
+
+static int fail_handle(const char *call, mp_connection connection)
+{
+    return mp__fail_handle(call, connection.id, "connection");
+}
+
+/* The same, of a thread that has no record yet, and for any error. */
+MP__RARELY static int find(const char *call, mp_connection connection, bool sends, struct mp__channel *channel)
+{
+    struct mp__control *control = mp__control_of(connection.id, MP__CONNECTION);
+    if (!control) return fail_handle(call, connection);
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    if (!open_channel(call, connection, sends, channel)) {
+        if (!mp__control_alive(control, connection.id)) return fail_handle(call, connection);
+        return mp__fail(MP_EINVAL, "%s: this end of pipe \"%s\" only %s: the pipe is one_way", call, control->name,
+                        sends ? "receives" : "sends");
+    }
+    result = mp__hold(channel->object, connection.id);
+    if (result == MP_EBADHANDLE) return fail_handle(call, connection);
+    return result < 0 ? mp__fail(result, "%s: no memory to note who uses the pipe", call) : 0;
+}
+
+static inline bool is_held(const struct mp__channel *channel)
+{
+    return mp__hold(channel->object, channel->id) == 0;
+}
+
+static int fail(const struct mp__channel *channel, int result, bool sends, uint64_t size)
+{
+    const char *call = channel->call, *name = channel->object->name;
+    switch (result) {
+    case MP_EBADHANDLE:
+        return fail_handle(call, (mp_connection){channel->id});
+    case MP_ETIMEDOUT:
+        return sends ? mp__fail(result, "%s: pipe \"%s\" is full", call, name)
+                     : mp__fail(result, "%s: pipe \"%s\" is empty", call, name);
+    case MP_ECLOSED:
+        return sends ? mp__fail(result, "%s: the other end of pipe \"%s\" was closed", call, name)
+                     : mp__fail(result, "%s: the other end of pipe \"%s\" was closed, and all has been received", call,
+                                name);
+    case MP_EPEERDEAD:
+        return mp__fail(result, "%s: pipe \"%s\" is %s, and every process that held the other end is dead", call, name,
+                        sends ? "full" : "empty");
+    case MP_EMSGSIZE:
+        return mp__fail(result, "%s: the next message of pipe \"%s\" has %" PRIu64 " bytes", call, name, size);
+    case MP_EDEADLK:
+        return mp__fail(result, "%s: pipe \"%s\" is used by the call that this signal handler interrupts", call, name);
+    case MP_ENOMEM:
+        return mp__fail_code() == MP_ENOMEM ? result
+                                            : mp__fail(result, "%s: no address space for pipe \"%s\"", call, name);
+    default:
+        return result;
+    }
+}
+
+/* ---- send ------------------------------------------------------------------------------------------------------- */
+
+static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
+{
+    int result = mp__channel_put(channel, parcel, mp__deadline(timeout_ms), false);
+    return result < 0 ? fail(channel, result, true, parcel->size) : 0;
+}
+
+static int send_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
+{
+    struct mp__parcel parcel = {.size = size, .count = 1};
+    void *copy;
+    int result = mp__message_create(channel->call, size, &parcel.message, &copy);
+    if (result < 0) return result;
+    memcpy(copy, data, size);
+    result = put(channel, &parcel, timeout_ms);
+    if (result < 0) mp__message_free(parcel.message);
+    return result;
+}
+
+/* What goes through the ring in one piece. */
+static bool is_small(const struct mp__channel *channel, uint64_t size)
+{
+    return size <= ((uint64_t)atomic_load_explicit(&channel->put->mask, memory_order_relaxed) + 1) * 4;
+}
+
+MP__RARELY static int send_slowly(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
+{
+    static const char call[] = "mp_connection_send";
+    struct mp__channel channel;
+    if (size > PTRDIFF_MAX) return mp__fail(MP_EINVAL, "%s: size is %zu: a negative number", call, size);
+    if (!data && size) return mp__fail(MP_EINVAL, "%s: data is NULL", call);
+    int result = find(call, connection, true, &channel);
+    if (result < 0) return result;
+    if (!is_small(&channel, size)) return send_large(&channel, data, size, timeout_ms);
+    struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
+    return put(&channel, &parcel, timeout_ms);
+}
+
+int mp_connection_send(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
+{
+    struct mp__channel channel;
+    if (open_channel("mp_connection_send", connection, true, &channel) && is_held(&channel) && (data || !size) &&
+        mp__channel_put_now(&channel, data, size))
+        return 0;
+    return send_slowly(connection, data, size, timeout_ms);
+}
+
+int mp_connection_send_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+{
+    static const char call[] = "mp_connection_send_message";
+    struct mp__channel channel;
+    struct mp__parcel parcel;
+    int result = find(call, connection, true, &channel);
+    if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
+    if (result == 0) result = put(&channel, &parcel, timeout_ms);
+    if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
+        return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
+    if (result == 0) *message = (mp_message){0};
+    return result;
+}
+
+/* ---- receive ---------------------------------------------------------------------------------------------------- */
+
+static int get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
+{
+    int result = mp__channel_get(channel, parcel, mp__deadline(timeout_ms));
+    return result < 0 ? fail(channel, result, false, parcel->size) : 0;
+}
+
+MP__RARELY static int recv_slowly(mp_connection connection, void *buffer, size_t capacity, size_t *size,
+                                  int64_t timeout_ms)
+{
+    static const char call[] = "mp_connection_recv";
+    struct mp__channel channel;
+    if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
+    int result = find(call, connection, false, &channel);
+    if (result < 0) return result;
+    struct mp__parcel parcel = {.data = buffer, .size = capacity, .count = 1, .exact = !size};
+    result = get(&channel, &parcel, timeout_ms);
+    if (size && (result == 0 || result == MP_EMSGSIZE)) *size = (size_t)parcel.size;
+    return result;
+}
+
+int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    struct mp__channel channel;
+    if (open_channel("mp_connection_recv", connection, false, &channel) && is_held(&channel) && (buffer || !capacity) &&
+        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size))
+        return 0;
+    return recv_slowly(connection, buffer, capacity, size, timeout_ms);
+}
+
+int mp_connection_recv_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+{
+    static const char call[] = "mp_connection_recv_message";
+    struct mp__channel channel;
+    struct mp__parcel parcel = {.count = 1, .as_message = true};
+    if (!message) return mp__fail(MP_EINVAL, "%s: message is NULL", call);
+    int result = find(call, connection, false, &channel);
+    if (result == 0) result = get(&channel, &parcel, timeout_ms);
+    return result < 0 ? result : mp__message_of_parcel(&parcel, message);
+}
+
+int mp_connection_poll(mp_connection connection, int64_t timeout_ms)
+{
+    static const char call[] = "mp_connection_poll";
+    struct mp__channel channel;
+    int result = find(call, connection, false, &channel);
+    if (result == 0) result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
+    return result < 0 ? fail(&channel, result, false, 0) : result;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+/* The end is no more. True: the other one is not either, and the rest is this process's to free. The arena's lock is held. */
+static bool retire(const struct end *end, uint64_t id)
+{
+    bool last = mp__control_is_over(end->peer);
+    if (last) {
+        mp__side_claim_locked(end->put, MP__PUT_SIDE);
+        mp__side_claim_locked(end->put_other, MP__GET_SIDE);
+        mp__side_claim_locked(end->get, MP__GET_SIDE);
+        mp__side_claim_locked(end->get_other, MP__PUT_SIDE);
+    }
+    mp__control_retire(id, MP__CONNECTION);
+    return last;
+}
+
+int mp_connection_close(mp_connection connection)
+{
+    static const char call[] = "mp_connection_close";
+    struct mp__control *control = mp__control_of(connection.id, MP__CONNECTION);
+    if (!control) return fail_handle(call, connection);
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    mp__arena_lock();
+    bool mine = mp__control_alive(control, connection.id), last = false;
+    struct end end = {.peer = atomic_load_explicit(&control->as.connection.peer, memory_order_relaxed),
+                      .put = atomic_load_explicit(&control->as.connection.put, memory_order_relaxed),
+                      .put_other = atomic_load_explicit(&control->as.connection.put_other, memory_order_relaxed),
+                      .get = atomic_load_explicit(&control->as.connection.get, memory_order_relaxed),
+                      .get_other = atomic_load_explicit(&control->as.connection.get_other, memory_order_relaxed)};
+    if (mine) last = retire(&end, connection.id);
+    mp__arena_unlock();
+    if (!mine) return fail_handle(call, connection);
+    mp__channel_shut(end.put, end.put_other, 0);
+    mp__channel_shut(end.get_other, end.get, 0);
+    if (last) {
+        mp__channel_free(end.put, end.put_other);
+        mp__channel_free(end.get_other, end.get);
+    }
+    return 0;
+}

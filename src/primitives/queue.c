@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * queue.c - Queue: a channel whose both sides belong to one handle.
+ */
+#include "base/channel_now.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/eventcount.h"
+#include "base/family.h"
+#include "base/heap.h"
+#include "base/holders.h"
+#include "base/thread.h"
+#include "primitives/parcel.h"
+
+#include <inttypes.h>
+#include <mp/queue.h>
+#include <string.h>
+
+/* ---- creation --------------------------------------------------------------------------------------------------- */
+
+struct plan {
+    uint64_t put, get;
+    bool joinable, waits;
+};
+
+static void fill(struct mp__control *control, const void *with)
+{
+    const struct plan *plan = with;
+    atomic_store_explicit(&control->as.queue.put, plan->put, memory_order_relaxed);
+    atomic_store_explicit(&control->as.queue.get, plan->get, memory_order_relaxed);
+    atomic_store_explicit(&control->as.queue.joinable, plan->joinable, memory_order_relaxed);
+    atomic_store_explicit(&control->as.queue.waits, plan->waits, memory_order_relaxed);
+}
+
+static int create(const struct mp__channel_plan *channel, struct plan *plan, const char *name, uint64_t *id)
+{
+    mp__arena_lock();
+    int result = mp__channel_create_locked(channel, &plan->put, &plan->get);
+    if (result == 0) {
+        result = mp__control_take(MP__QUEUE, name, mp__family_id(), fill, plan, id);
+        if (result == 0)
+            mp__channel_join_locked(plan->put, *id, plan->get, *id);
+        else
+            mp__channel_drop_locked(plan->put, plan->get);
+    }
+    mp__arena_unlock();
+    return result;
+}
+
+int mp_queue_create(mp_queue *queue, const mp_queue_options *options)
+{
+    static const mp_queue_options defaults;
+    if (!queue) return mp__fail(MP_EINVAL, "mp_queue_create: queue is NULL");
+    if (!options) options = &defaults;
+    if (options->maxsize > INT32_MAX)
+        return mp__fail(MP_EINVAL, "mp_queue_create: maxsize is %zu, and may be %d at most", options->maxsize,
+                        INT32_MAX);
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    struct mp__channel_plan channel = {.most = (uint32_t)options->maxsize, .most_bytes = options->max_bytes};
+    struct plan plan = {.joinable = options->joinable, .waits = options->wait_for_memory};
+    uint64_t id = 0;
+    result = mp__ring_create(0, &channel.ring);
+    if (result == 0) {
+        result = create(&channel, &plan, options->name, &id);
+        if (result < 0) mp__heap_free(channel.ring);
+    }
+    if (result == MP_ELIMIT) return mp__fail(result, "mp_queue_create: this family has room for no more objects");
+    if (result < 0) return mp__fail(result, "mp_queue_create: no memory for another queue");
+    queue->id = id;
+    return 0;
+}
+
+/* ---- finding ---------------------------------------------------------------------------------------------------- */
+
+/* The channel of a queue. False: there is none. */
+static inline bool open_channel(const char *call, mp_queue queue, struct mp__channel *channel)
+{
+    struct mp__control *control = mp__control_of(queue.id, MP__QUEUE);
+    if (!control) return false;
+    uint64_t put = atomic_load_explicit(&control->as.queue.put, memory_order_relaxed);
+    uint64_t get = atomic_load_explicit(&control->as.queue.get, memory_order_relaxed);
+    *channel = (struct mp__channel){.call = call,
+                                    .put = mp__side_at(put),
+                                    .get = mp__side_at(get),
+                                    .put_id = put,
+                                    .get_id = get,
+                                    .object = control,
+                                    .peer = control,
+                                    .id = queue.id,
+                                    .peer_id = queue.id,
+                                    .besides = mp__family_id()};
+    return channel->put && channel->get && mp__control_alive(control, queue.id);
+}
+
+/* The same, of a thread that has no record yet, and for any error. */
+MP__RARELY static int find(const char *call, mp_queue queue, struct mp__channel *channel, bool uses)
+{
+    if (!mp__control_of(queue.id, MP__QUEUE)) return mp__fail_handle(call, queue.id, "queue");
+    int result = mp__thread_join();
+    if (result < 0) return result;
+    if (!open_channel(call, queue, channel)) return mp__fail_handle(call, queue.id, "queue");
+    result = uses ? mp__hold(channel->object, queue.id) : 0;
+    if (result == MP_EBADHANDLE) return mp__fail_handle(call, queue.id, "queue");
+    return result < 0 ? mp__fail(result, "%s: no memory to note who uses the queue", call) : 0;
+}
+
+static inline bool is_held(const struct mp__channel *channel)
+{
+    return mp__hold(channel->object, channel->id) == 0;
+}
+
+static int fail(const struct mp__channel *channel, int result, bool puts, uint64_t size)
+{
+    const char *call = channel->call, *name = channel->object->name;
+    switch (result) {
+    case MP_EBADHANDLE:
+        return mp__fail_handle(call, channel->id, "queue");
+    case MP_ETIMEDOUT:
+        return puts ? mp__fail(result, "%s: queue \"%s\" is full", call, name)
+                    : mp__fail(result, "%s: queue \"%s\" is empty", call, name);
+    case MP_ECLOSED:
+        return puts ? mp__fail(result, "%s: queue \"%s\" was closed", call, name)
+                    : mp__fail(result, "%s: queue \"%s\" was closed, and all has been got", call, name);
+    case MP_EPEERDEAD:
+        return mp__fail(result,
+                        "%s: queue \"%s\" is %s, and every other process that was given it, or used it, is dead", call,
+                        name, puts ? "full" : "empty");
+    case MP_EMSGSIZE:
+        return puts ? mp__fail(result, "%s: %" PRIu64 " bytes are more than queue \"%s\" may hold (max_bytes)", call,
+                               size, name)
+                    : mp__fail(result, "%s: the next item of queue \"%s\" has %" PRIu64 " bytes", call, name, size);
+    case MP_EDEADLK:
+        return mp__fail(result, "%s: queue \"%s\" is used by the call that this signal handler interrupts", call, name);
+    case MP_ENOMEM:
+        if (puts)
+            return mp__fail(result, "%s: the arena or the machine has no room for another %" PRIu64 " bytes", call,
+                            size);
+        return mp__fail_code() == MP_ENOMEM ? result
+                                            : mp__fail(result, "%s: no address space for queue \"%s\"", call, name);
+    default:
+        return result;
+    }
+}
+
+/* ---- put -------------------------------------------------------------------------------------------------------- */
+
+static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
+{
+    bool waits = atomic_load_explicit(&channel->object->as.queue.waits, memory_order_relaxed);
+    int result = mp__channel_put(channel, parcel, mp__deadline(timeout_ms), waits);
+    return result < 0 ? fail(channel, result, true, parcel->size) : 0;
+}
+
+/* A copy of them that is not. The message is freed if it is not put. */
+static int put_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
+{
+    struct mp__parcel parcel = {.size = size, .count = 1};
+    void *copy;
+    int result = mp__message_create(channel->call, size, &parcel.message, &copy);
+    if (result < 0) return result;
+    memcpy(copy, data, size);
+    result = put(channel, &parcel, timeout_ms);
+    if (result < 0) mp__message_free(parcel.message);
+    return result;
+}
+
+MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_put";
+    struct mp__channel channel;
+    if (size > PTRDIFF_MAX) return mp__fail(MP_EINVAL, "%s: size is %zu: a negative number", call, size);
+    if (!data && size) return mp__fail(MP_EINVAL, "%s: data is NULL", call);
+    int result = find(call, queue, &channel, true);
+    if (result < 0) return result;
+    if (size > MP__INLINE_MOST) return put_large(&channel, data, size, timeout_ms);
+    struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
+    return put(&channel, &parcel, timeout_ms);
+}
+
+int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
+{
+    struct mp__channel channel;
+    if (open_channel("mp_queue_put", queue, &channel) && is_held(&channel) && (data || !size) &&
+        mp__channel_put_now(&channel, data, size))
+        return 0;
+    return put_slowly(queue, data, size, timeout_ms);
+}
+
+int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_put_message";
+    struct mp__channel channel;
+    struct mp__parcel parcel;
+    int result = find(call, queue, &channel, true);
+    if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
+    if (result == 0) result = put(&channel, &parcel, timeout_ms);
+    if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
+        return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
+    if (result == 0) *message = (mp_message){0};
+    return result;
+}
+
+int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done,
+                      int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_put_many";
+    struct mp__channel channel;
+    if (item_size > MP__INLINE_MOST)
+        return mp__fail(MP_EMSGSIZE, "%s: item_size is %zu; larger ones than %" PRIu64 " are put one by one", call,
+                        item_size, MP__INLINE_MOST);
+    if (!items && item_size && count) return mp__fail(MP_EINVAL, "%s: items is NULL", call);
+    int result = find(call, queue, &channel, true);
+    if (result < 0) return result;
+    struct mp__parcel parcel = {.data = (void *)(uintptr_t)items, .size = item_size, .count = count};
+    result = put(&channel, &parcel, timeout_ms);
+    if (done) *done = (size_t)parcel.done;
+    return result;
+}
+
+/* ---- get -------------------------------------------------------------------------------------------------------- */
+
+static int get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
+{
+    int result = mp__channel_get(channel, parcel, mp__deadline(timeout_ms));
+    return result < 0 ? fail(channel, result, false, parcel->size) : 0;
+}
+
+MP__RARELY static int get_slowly(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_get";
+    struct mp__channel channel;
+    if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
+    int result = find(call, queue, &channel, true);
+    if (result < 0) return result;
+    struct mp__parcel parcel = {.data = buffer, .size = capacity, .count = 1, .exact = !size};
+    result = get(&channel, &parcel, timeout_ms);
+    if (size && (result == 0 || result == MP_EMSGSIZE)) *size = (size_t)parcel.size;
+    return result;
+}
+
+int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    struct mp__channel channel;
+    if (open_channel("mp_queue_get", queue, &channel) && is_held(&channel) && (buffer || !capacity) &&
+        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size))
+        return 0;
+    return get_slowly(queue, buffer, capacity, size, timeout_ms);
+}
+
+int mp_queue_get_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_get_message";
+    struct mp__channel channel;
+    struct mp__parcel parcel = {.count = 1, .as_message = true};
+    if (!message) return mp__fail(MP_EINVAL, "%s: message is NULL", call);
+    int result = find(call, queue, &channel, true);
+    if (result == 0) result = get(&channel, &parcel, timeout_ms);
+    return result < 0 ? result : mp__message_of_parcel(&parcel, message);
+}
+
+int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capacity, size_t *done, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_get_many";
+    struct mp__channel channel;
+    if (!done) return mp__fail(MP_EINVAL, "%s: done is NULL", call);
+    if (!items && item_size && capacity) return mp__fail(MP_EINVAL, "%s: items is NULL", call);
+    int result = find(call, queue, &channel, true);
+    if (result < 0) return result;
+    struct mp__parcel parcel = {.data = items, .size = item_size, .count = capacity, .exact = true};
+    result = get(&channel, &parcel, timeout_ms);
+    *done = (size_t)parcel.done;
+    return result;
+}
+
+/* ---- looking ---------------------------------------------------------------------------------------------------- */
+
+static int count(const char *call, mp_queue queue, uint32_t *items, uint64_t *bytes, struct mp__channel *channel)
+{
+    if (!open_channel(call, queue, channel)) return mp__fail_handle(call, queue.id, "queue");
+    *items = mp__channel_count(channel, bytes);
+    return mp__control_alive(channel->object, queue.id) ? 0 : mp__fail_handle(call, queue.id, "queue");
+}
+
+int mp_queue_qsize(mp_queue queue, size_t *size)
+{
+    struct mp__channel channel;
+    uint32_t items = 0;
+    if (!size) return mp__fail(MP_EINVAL, "mp_queue_qsize: size is NULL");
+    int result = count("mp_queue_qsize", queue, &items, NULL, &channel);
+    if (result == 0) *size = items;
+    return result;
+}
+
+int mp_queue_empty(mp_queue queue)
+{
+    struct mp__channel channel;
+    uint32_t items = 0;
+    int result = count("mp_queue_empty", queue, &items, NULL, &channel);
+    return result < 0 ? result : items == 0;
+}
+
+int mp_queue_full(mp_queue queue)
+{
+    struct mp__channel channel;
+    uint32_t items = 0;
+    uint64_t bytes = 0;
+    int result = count("mp_queue_full", queue, &items, &bytes, &channel);
+    if (result < 0) return result;
+    return items >= atomic_load_explicit(&channel.put->most, memory_order_relaxed) ||
+           bytes >= atomic_load_explicit(&channel.put->most_bytes, memory_order_relaxed);
+}
+
+/* ---- joining: items that were put, less those that are done, are unfinished --------------------------------------- */
+
+static int find_joinable(const char *call, mp_queue queue, struct mp__channel *channel)
+{
+    int result = find(call, queue, channel, true);
+    if (result < 0) return result;
+    if (atomic_load_explicit(&channel->object->as.queue.joinable, memory_order_relaxed)) return 0;
+    return mp__fail(MP_ENOTSUP, "%s: queue \"%s\" is not joinable: mp_queue_options.joinable", call,
+                    channel->object->name);
+}
+
+static uint32_t items_put(const struct mp__channel *channel)
+{
+    (void)mp__channel_count(channel, NULL); /* what a dead one has put is counted from here on */
+    return (uint32_t)(atomic_load_explicit(&channel->put->at, memory_order_acquire) >> 32);
+}
+
+int mp_queue_task_done(mp_queue queue)
+{
+    struct mp__channel channel;
+    int result = find_joinable("mp_queue_task_done", queue, &channel);
+    if (result < 0) return result;
+    struct mp__control *control = channel.object;
+    uint32_t done = atomic_load_explicit(&control->as.queue.done, memory_order_relaxed), all;
+    do {
+        all = items_put(&channel);
+        if (!mp__control_alive(control, queue.id)) return mp__fail_handle("mp_queue_task_done", queue.id, "queue");
+        if (done == all)
+            return mp__fail(MP_EOVERFLOW, "mp_queue_task_done: all %" PRIu32 " items of queue \"%s\" were done before",
+                            all, control->name);
+    } while (!atomic_compare_exchange_weak_explicit(&control->as.queue.done, &done, done + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    mp__fence_after_change();
+    if (done + 1 == all && !mp__eventcount_is_quiet(&control->as.queue.joiners))
+        mp__eventcount_ring(&control->as.queue.joiners, UINT32_MAX);
+    return 0;
+}
+
+/* Whether something is unfinished; what all did before they said done is visible then. */
+static bool is_unfinished(const struct mp__channel *channel)
+{
+    return atomic_load_explicit(&channel->object->as.queue.done, memory_order_acquire) != items_put(channel);
+}
+
+int mp_queue_join(mp_queue queue, int64_t timeout_ms)
+{
+    static const char call[] = "mp_queue_join";
+    struct mp__channel channel;
+    int64_t deadline = mp__deadline(timeout_ms);
+    int result = find_joinable(call, queue, &channel);
+    if (result < 0) return result;
+    _Atomic uint32_t *joiners = &channel.object->as.queue.joiners;
+    for (int dead = 0; is_unfinished(&channel);) {
+        if (!mp__control_alive(channel.object, queue.id)) break;
+        if (dead)
+            return mp__fail(dead, "%s: items of queue \"%s\" are not done, and nobody lives who could", call,
+                            channel.object->name);
+        if (mp__deadline_passed(deadline))
+            return mp__fail(MP_ETIMEDOUT, "%s: items of queue \"%s\" are not done", call, channel.object->name);
+        uint32_t value = mp__eventcount_prepare(joiners);
+        if (!is_unfinished(&channel) || !mp__control_alive(channel.object, queue.id)) continue;
+        result = mp__holders_sleep(channel.peer, channel.peer_id, channel.besides, joiners, value, deadline);
+        dead = result == MP_EPEERDEAD ? result : 0;
+    }
+    return mp__control_alive(channel.object, queue.id) ? 0 : mp__fail_handle(call, queue.id, "queue");
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+int mp_queue_close(mp_queue queue)
+{
+    struct mp__channel channel;
+    int result = find("mp_queue_close", queue, &channel, false);
+    if (result < 0) return result;
+    mp__channel_shut(channel.put_id, channel.get_id, MP__SIDE_CLOSED);
+    return 0;
+}
+
+/* From here on, should this process die, who recovers it frees the rest. */
+static void claim(const struct mp__control *control)
+{
+    mp__side_claim_locked(atomic_load_explicit(&control->as.queue.put, memory_order_relaxed), MP__PUT_SIDE);
+    mp__side_claim_locked(atomic_load_explicit(&control->as.queue.get, memory_order_relaxed), MP__GET_SIDE);
+}
+
+int mp_queue_destroy(mp_queue queue)
+{
+    static const char call[] = "mp_queue_destroy";
+    struct mp__channel channel;
+    int result = find(call, queue, &channel, false);
+    if (result < 0) return result;
+    if (mp__control_destroy_with(queue.id, MP__QUEUE, NULL, claim) < 0) return mp__fail_handle(call, queue.id, "queue");
+    mp__eventcount_after_death(&channel.object->as.queue.joiners);
+    mp__channel_shut(channel.put_id, channel.get_id, 0);
+    mp__channel_free(channel.put_id, channel.get_id);
+    return 0;
+}
