@@ -5,6 +5,7 @@
 #ifndef MP_TESTS_INSIDE_H
 #define MP_TESTS_INSIDE_H
 
+#include "base/channel.h"
 #include "base/control.h"
 #include "base/lockword.h"
 #include "base/park.h"

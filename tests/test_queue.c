@@ -2,7 +2,6 @@
  *
  * test_queue.c - items put and got, by processes and threads, some of which are killed.
  */
-#include "base/channel.h"
 #include "inside.h"
 #include "require.h"
 #include "support.h"

@@ -151,7 +151,8 @@ MP_NODISCARD MP_API int mp_queue_put_many(mp_queue queue, const void *items, siz
                                           size_t *done, int64_t timeout_ms);
 
 /**
- * Get several items of one size: wait for the first, then take what is there.
+ * Get several items of one size: wait for the first, then take what is there with it. They are got together: should this process be
+ * killed before it has them, another one gets all of them.
  *
  * \param queue       the queue.
  * \param items       receives them, one behind the other.

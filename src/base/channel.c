@@ -8,6 +8,7 @@
 #include "base/holders.h"
 #include "base/message.h"
 #include "base/park.h"
+#include "base/recover.h"
 
 #include <mp/error.h>
 
@@ -257,6 +258,8 @@ void mp__side_leave(struct mp__side *side, uint64_t id)
 /* Who died there may have committed what is not counted yet. */
 static void make_whole(struct mp__side *side, uint64_t id)
 {
+    uint32_t owner = (uint32_t)peek(&side->state) & MP__LOCK_OWNER;
+    if (owner && owner != mp__self.owner) (void)mp__recover_if_dead(owner, false);
     if (!(peek(&side->state) & MP__LOCK_DIED) || mp__thread_join() < 0 || mp__side_enter(side, id, MP_OS_NEVER) < 0)
         return;
     mp__side_leave(side, id);
@@ -419,10 +422,12 @@ static void give_ring(uint64_t ring, uint64_t put_id, uint64_t process)
     if (ring && mp__heap_ref_locked(ring) == put_id) mp__heap_set_ref_locked(ring, process);
 }
 
-/* The messages in a ring, from that position on; where they end. */
+/* The messages in a ring, from that position on, or its beginning; where they end. */
 static uint32_t sweep_ring(const struct mp__ring *ring, uint32_t mask, uint32_t position, uint64_t process)
 {
+    uint32_t base = atomic_load_explicit(&ring->base, memory_order_relaxed);
     uint64_t header;
+    if ((int32_t)(position - base) < 0) position = base; /* the side was about to go on there */
     while ((header = atomic_load_explicit(&ring->words[position & mask], memory_order_acquire)) != 0) { /* Q1 */
         uint64_t id = peek(&ring->words[(position + 1) & mask]);
         struct mp__control *message = kind_of(header) == RECORD_MESSAGE ? mp__control_of(id, MP__MESSAGE) : NULL;

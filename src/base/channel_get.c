@@ -55,7 +55,7 @@ static int get_message_record(const struct mp__channel *channel, const struct mp
         parcel->message = id;
         parcel->size = size;
     } else {
-        if (size) memcpy((char *)parcel->data + parcel->done * parcel->size, data, size);
+        if (size) memcpy(parcel->data, data, size);
         *used = id;
         if (!parcel->exact) parcel->size = size;
     }
@@ -77,15 +77,38 @@ static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel
             continue;
         }
         if (!fits(parcel, size)) {
-            if (!parcel->done) parcel->size = size;
+            parcel->size = size;
             return MP_EMSGSIZE;
         }
         if (kind_of(header) == RECORD_MESSAGE) return get_message_record(channel, ring, parcel, used);
         if (parcel->as_message) return bytes_to_message(channel, ring, parcel, size);
-        get_bytes(get, ring, (char *)parcel->data + parcel->done * parcel->size, size);
+        get_bytes(get, ring, parcel->data, size);
         if (!parcel->exact) parcel->size = size;
         return 0;
     }
+}
+
+/* Several records of bytes that lie in one ring, committed together: all of them are got, or none. How many. */
+static uint64_t get_together(struct mp__side *get, const struct mp__parcel *parcel)
+{
+    const struct mp__ring *ring = ring_of(get);
+    uint32_t mask = atomic_load_explicit(&get->mask, memory_order_relaxed), granules = granules_of(parcel->size);
+    uint32_t position = position_of(peek(&get->at));
+    const uint64_t wanted = header_of(RECORD_BYTES, parcel->size);
+    uint64_t count = 0;
+    while (ring && count < parcel->count &&
+           atomic_load_explicit(&ring->words[position & mask], memory_order_acquire) == wanted) { /* Q1 */
+        if (parcel->size)
+            read_bytes(ring, mask, position + 1, (char *)parcel->data + count * parcel->size, parcel->size);
+        position += granules;
+        count++;
+    }
+    if (!count) return 0;
+    put_down(&get->next_at, advanced(peek(&get->at), (uint32_t)count, position - position_of(peek(&get->at)))); /* Q2 */
+    put_down(&get->next_bytes, peek(&get->bytes) + count * parcel->size);
+    MP__THEN;
+    commit_get(get);
+    return count;
 }
 
 /* Whether nothing more will be put, but by who is at it. */
@@ -95,18 +118,15 @@ static bool is_closed(const struct mp__channel *channel)
            !mp__control_alive(channel->peer, channel->peer_id);
 }
 
-/* As many as there are. *used: a message that was copied, to be freed when others may go on. */
+/* One; or as many as go together. *used: a message that was copied, to be freed when others may go on. */
 static int get_some(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used)
 {
-    bool going = is_going(channel->get) || !mp__control_alive(channel->object, channel->id); /* Q6 */
-    int result = going ? MP_EBADHANDLE : 0;
-    while (result == 0 && parcel->done < parcel->count) {
-        if (*used) mp__message_free(*used);
-        *used = 0;
-        result = get_next(channel, parcel, used);
-        if (result == 0) parcel->done++;
-    }
-    return parcel->done && result != MP_EBADHANDLE ? 0 : result;
+    if (is_going(channel->get) || !mp__control_alive(channel->object, channel->id)) return MP_EBADHANDLE; /* Q6 */
+    if (parcel->count > 1) parcel->done = get_together(channel->get, parcel);
+    if (parcel->done || !parcel->count) return 0;
+    int result = get_next(channel, parcel, used);
+    if (result == 0) parcel->done = 1;
+    return result;
 }
 
 /* There is nothing, and it is closed: whoever was at it has put what it puts when this returns. */

@@ -67,24 +67,28 @@ static bool complain(const struct operation *operation, long k, const char *what
 /* What differs; NULL: nothing. An object that was complete when its creator was killed stays, with what belongs to it. */
 static const char *difference(const struct operation *operation, const mp_stats *before, const mp_stats *after)
 {
-    static char text[256];
+    static char text[320];
     uint64_t blocks = after->shared_blocks - before->shared_blocks, arrays = after->arrays - before->arrays;
     uint64_t values = after->values - before->values, locks = after->locks - before->locks;
     uint64_t semaphores = after->semaphores - before->semaphores, events = after->events - before->events;
     uint64_t conditions = after->conditions - before->conditions, barriers = after->barriers - before->barriers;
     uint64_t rlocks = after->rlocks - before->rlocks - arrays - values - conditions; /* that are no part of those */
-    uint64_t memory = blocks + arrays + values + (operation->memory ? semaphores + barriers : 0);
+    uint64_t queues = after->queues - before->queues, ends = after->connections - before->connections;
+    uint64_t messages = after->messages - before->messages; /* which go with their process */
+    uint64_t memory = blocks + arrays + values + queues + ends + (operation->memory ? semaphores + barriers : 0);
     uint64_t processes = after->records + after->processes, processes_before = before->records + before->processes;
     uint64_t records = processes - processes_before;
-    if (blocks + arrays + values + locks + rlocks + semaphores + conditions + events + barriers + records >
+    if (blocks + arrays + values + locks + rlocks + semaphores + conditions + events + barriers + queues + ends +
+                records >
             operation->creates ||
-        (rlocks && !operation->rlocks)) {
+        (rlocks && !operation->rlocks) || messages) {
         (void)snprintf(text, sizeof text,
                        "more objects than were created: %lld blocks, %lld arrays, %lld values, %lld locks, %lld "
-                       "rlocks, %lld semaphores, %lld conditions, %lld events, %lld barriers, %lld records",
+                       "rlocks, %lld semaphores, %lld conditions, %lld events, %lld barriers, %lld queues, %lld "
+                       "connections, %lld messages, %lld records",
                        (long long)blocks, (long long)arrays, (long long)values, (long long)locks, (long long)rlocks,
                        (long long)semaphores, (long long)conditions, (long long)events, (long long)barriers,
-                       (long long)records);
+                       (long long)queues, (long long)ends, (long long)messages, (long long)records);
         return text;
     }
     const struct {
@@ -402,6 +406,16 @@ static bool await_job(void)
     return status == 0;
 }
 
+/* Of all tables; NULL behind the last one. */
+static const struct operation *operation_at(size_t i)
+{
+    if (i < operations_count) return &operations[i];
+    i -= operations_count;
+    if (i < operations_sync_count) return &operations_sync[i];
+    i -= operations_sync_count;
+    return i < operations_channel_count ? &operations_channel[i] : NULL;
+}
+
 int main(int argc, char **argv)
 {
     long most = 2000, pairs = 300;
@@ -421,9 +435,8 @@ int main(int argc, char **argv)
     }
     int failures = 0;
     long jobs = 0, jobs_most = sysconf(_SC_NPROCESSORS_ONLN);
-    for (size_t i = 0; i < 2 * (operations_count + operations_sync_count); i++) {
-        const struct operation *operation =
-            i / 2 < operations_count ? &operations[i / 2] : &operations_sync[i / 2 - operations_count];
+    for (size_t i = 0; operation_at(i / 2); i++) {
+        const struct operation *operation = operation_at(i / 2);
         bool in_pairs = i % 2;
         if (!strstr(operation->name, pattern) || !(in_pairs ? operation->paired && pairs > 0 : most > 0)) continue;
         if (jobs++ >= jobs_most) failures += !await_job();

@@ -2,7 +2,7 @@
  *
  * operations.h - what mp_kill does to processes in the middle of.
  *
- * A new operation is one entry of a table, in operations.c or operations_sync.c: what is prepared by the survivor, what the
+ * A new operation is one entry of a table, in operations.c, operations_sync.c or operations_channel.c: what is prepared by the survivor, what the
  * child does before, the operation itself, and what has to hold afterwards.
  */
 #ifndef MP_TESTS_OPERATIONS_H
@@ -25,6 +25,8 @@ struct stage {
     mp_condition condition;
     mp_event event;
     mp_barrier barrier;
+    mp_queue queue;
+    mp_connection a, b;
     mp_array array;
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */
@@ -58,8 +60,8 @@ struct operation {
 
 #define KILLED 9
 
-extern const struct operation operations[], operations_sync[];
-extern const size_t operations_count, operations_sync_count;
+extern const struct operation operations[], operations_sync[], operations_channel[];
+extern const size_t operations_count, operations_sync_count, operations_channel_count;
 /* The condition that did not hold, in a check that returned an error; or NULL. */
 extern const char *operation_failed_at;
 
