@@ -255,8 +255,7 @@ void mp__side_leave(struct mp__side *side, uint64_t id)
 
 /* ---- looking ---------------------------------------------------------------------------------------------------- */
 
-/* Who died there may have committed what is not counted yet. */
-static void make_whole(struct mp__side *side, uint64_t id)
+void mp__side_make_whole(struct mp__side *side, uint64_t id)
 {
     uint32_t owner = (uint32_t)peek(&side->state) & MP__LOCK_OWNER;
     if (owner && owner != mp__self.owner) (void)mp__recover_if_dead(owner, false);
@@ -268,8 +267,8 @@ static void make_whole(struct mp__side *side, uint64_t id)
 uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes)
 {
     uint64_t got, put, in, out;
-    make_whole(channel->put, channel->put_id);
-    make_whole(channel->get, channel->get_id);
+    mp__side_make_whole(channel->put, channel->put_id);
+    mp__side_make_whole(channel->get, channel->get_id);
     do { /* nothing was got between the two: then what was put is what there is */
         got = atomic_load_explicit(&channel->get->at, memory_order_acquire);
         out = peek(&channel->get->bytes);
@@ -328,6 +327,7 @@ void mp__side_settle(struct mp__side *side, uint64_t process)
 
 static void repair_put(struct mp__side *put, uint64_t id)
 {
+    (void)atomic_fetch_and_explicit(&put->flags, ~(uint32_t)MP__SIDE_STREAM, memory_order_release); /* R1 */
     bool committed = is_committed(put);
     uint64_t spare = peek(&put->spare), moving = peek(&put->moving);
     if (moving) {
@@ -379,6 +379,7 @@ static void repair_get(struct mp__side *get)
         put_down(&get->next_at, peek(&get->at));
         put_down(&get->next_bytes, peek(&get->bytes));
     }
+    if (atomic_load_explicit(&get->flags, memory_order_relaxed) & MP__SIDE_STREAM) mp__stream_leave(get);
 }
 
 void mp__side_repair(struct mp__side *side, uint64_t id)

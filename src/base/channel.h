@@ -6,7 +6,7 @@
  * put, and where the next one is got. Each side has a lock, held for as long as it takes to copy a record, so any number of
  * threads and processes may be at either. Sides are control blocks: who comes with the id of one that is over changes nothing.
  *
- *     record   a header, 64 bits:  63       3 2    0     then, in granules of 8 bytes:
+ *     record   a header, 64 bits:  63       4 3    0     then, in granules of 8 bytes:
  *                                  | size    | kind |    the bytes; or the id of a message
  *
  * A record is committed by one store, that of its header: until then that reads as 0. Who gets spins on that word, which
@@ -93,6 +93,8 @@ void mp__channel_free(uint64_t put, uint64_t get);
  * parcel->done items were put, or got, whatever it returns. */
 int mp__channel_put(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t deadline,
                     bool waits_for_memory);
+/* The same of bytes that are more than the ring has room for: when this returns 0 they have been got. */
+int mp__channel_put_stream(const struct mp__channel *channel, const void *data, uint64_t size, int64_t deadline);
 /* On MP_EMSGSIZE parcel->size is the size of what does not fit. */
 int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t deadline);
 

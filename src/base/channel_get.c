@@ -64,7 +64,7 @@ static int get_message_record(const struct mp__channel *channel, const struct mp
 }
 
 /* The next item: 0, WOULD_WAIT: there is none; or an error. */
-static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used)
+static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used, int64_t deadline)
 {
     struct mp__side *get = channel->get;
     for (;;) {
@@ -76,11 +76,17 @@ static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel
             if (!mp__ring_follow(get)) return MP_ENOMEM;
             continue;
         }
+        if (mp__stream_skip_rest(channel, header)) continue;
         if (!fits(parcel, size)) {
             parcel->size = size;
             return MP_EMSGSIZE;
         }
         if (kind_of(header) == RECORD_MESSAGE) return get_message_record(channel, ring, parcel, used);
+        if (kind_of(header) == RECORD_STREAM) {
+            int result = mp__channel_get_stream(channel, parcel, header, deadline);
+            if (result <= 0) return result;
+            continue;
+        }
         if (parcel->as_message) return bytes_to_message(channel, ring, parcel, size);
         get_bytes(get, ring, parcel->data, size);
         if (!parcel->exact) parcel->size = size;
@@ -119,12 +125,12 @@ static bool is_closed(const struct mp__channel *channel)
 }
 
 /* One; or as many as go together. *used: a message that was copied, to be freed when others may go on. */
-static int get_some(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used)
+static int get_some(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t *used, int64_t deadline)
 {
     if (is_going(channel->get) || !mp__control_alive(channel->object, channel->id)) return MP_EBADHANDLE; /* Q6 */
     if (parcel->count > 1) parcel->done = get_together(channel->get, parcel);
     if (parcel->done || !parcel->count) return 0;
-    int result = get_next(channel, parcel, used);
+    int result = get_next(channel, parcel, used, deadline);
     if (result == 0) parcel->done = 1;
     return result;
 }
@@ -164,7 +170,7 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
         uint64_t used = 0;
         int result = mp__side_enter(get, channel->get_id, deadline);
         if (result == 0) {
-            result = get_some(channel, parcel, &used);
+            result = get_some(channel, parcel, &used, deadline);
             mp__side_leave(get, channel->get_id);
         }
         if (result < 0) ring_bell(&channel->put->bell, 1); /* what woke this one is somebody else's now */
@@ -183,9 +189,21 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
     }
 }
 
+/* What is left of messages that were cut is no message. */
+static void skip_rests(const struct mp__channel *channel)
+{
+    struct mp__side *get = channel->get;
+    if (mp__side_enter(get, channel->get_id, 0) < 0) return; /* somebody receives a long one */
+    const struct mp__ring *ring = is_going(get) ? NULL : ring_of(get);
+    while (ring && mp__stream_skip_rest(channel, next_header(get, ring))) {}
+    mp__side_leave(get, channel->get_id);
+    ring_bell(&get->bell, UINT32_MAX);
+}
+
 int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
 {
     for (bool slept = false;; slept = true) {
+        if (atomic_load_explicit(&channel->put->flags, memory_order_relaxed) & MP__SIDE_FIXED) skip_rests(channel);
         int ready = mp__channel_ready(channel);
         if (slept && ready) ring_bell(&channel->put->bell, 1); /* what woke this one it does not take */
         if (ready || mp__deadline_passed(deadline)) return ready;

@@ -17,7 +17,12 @@ enum record {
     RECORD_BYTES,
     RECORD_MESSAGE, /* its id follows; the size is that of the message */
     RECORD_RING,    /* goes on in the following ring */
-    RECORD_KINDS = 8
+    RECORD_STREAM,  /* a message that comes in chunks: channel_stream.c; the size is that of all of it */
+    RECORD_CHUNK,
+    RECORD_LAST,
+    RECORD_TAKEN, /* a LAST that was received */
+    RECORD_CUT,   /* one that is not to be */
+    RECORD_KINDS = 16
 };
 
 /* What a put or a get found, beside MP_E...: */
@@ -44,7 +49,15 @@ static inline uint32_t granules_of(uint64_t size)
 }
 static inline uint32_t granules_in(uint64_t header)
 {
-    return kind_of(header) == RECORD_BYTES ? granules_of(size_of(header)) : kind_of(header) == RECORD_MESSAGE ? 2 : 1;
+    switch (kind_of(header)) {
+    case RECORD_MESSAGE:
+        return 2;
+    case RECORD_RING:
+    case RECORD_STREAM:
+        return 1;
+    default:
+        return granules_of(size_of(header));
+    }
 }
 
 static inline uint32_t position_of(uint64_t at)
@@ -112,6 +125,21 @@ static inline void ring_bell(_Atomic uint32_t *bell, uint32_t count)
 int mp__ring_grow(struct mp__side *put, uint64_t put_id, uint32_t granules);
 /* The get side goes on behind a RECORD_RING. False: it can not be mapped. */
 bool mp__ring_follow(struct mp__side *get);
+
+/* ---- messages larger than the ring ---- */
+
+/* The head of the channel, if it is what is left of a message that somebody has begun to send or to receive: it is skipped, and this is
+ * true. */
+bool mp__stream_skip_rest(const struct mp__channel *channel, uint64_t header);
+/* The message that begins with this STREAM: 0; 1: it was cut, and is gone; or an error: it will be sent anew. The lock of the get
+ * side is held. */
+int mp__channel_get_stream(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t header,
+                           int64_t deadline);
+/* Somebody who was receiving one does not any more. */
+void mp__stream_leave(struct mp__side *get);
+
+/* Who had the lock may be dead, and have committed what does not show yet: that is finished. */
+void mp__side_make_whole(struct mp__side *side, uint64_t id);
 
 /* The last owner of the lock has died: finish what is committed, undo the rest. */
 void mp__side_repair(struct mp__side *side, uint64_t id);

@@ -174,7 +174,7 @@ struct mp__side {
     alignas(8) _Atomic uint64_t spare;  /* offset of the ring that is about to be used, or has been; or 0 */
     alignas(8) _Atomic uint64_t other;  /* the other side; constant */
     alignas(8) _Atomic uint64_t most_bytes; /* put: constant */
-    _Atomic uint32_t most;  /* put: items there may be; constant. get: how often a message was begun anew */
+    _Atomic uint32_t most;  /* put: items there may be; constant. get: R2 */
     _Atomic uint32_t flags; /* enum mp__side_flag; set by anybody */
 };
 _Static_assert(sizeof(struct mp__side) == sizeof(struct mp__control), "sides are control blocks");

@@ -13,7 +13,6 @@
 
 #include <inttypes.h>
 #include <mp/pipe.h>
-#include <string.h>
 
 #define CAPACITY      65536
 #define CAPACITY_MOST (UINT64_C(1) << 30)
@@ -194,14 +193,8 @@ static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int
 
 static int send_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
 {
-    struct mp__parcel parcel = {.size = size, .count = 1};
-    void *copy;
-    int result = mp__message_create(channel->call, size, &parcel.message, &copy);
-    if (result < 0) return result;
-    memcpy(copy, data, size);
-    result = put(channel, &parcel, timeout_ms);
-    if (result < 0) mp__message_free(parcel.message);
-    return result;
+    int result = mp__channel_put_stream(channel, data, size, mp__deadline(timeout_ms));
+    return result < 0 ? fail(channel, result, true, size) : 0;
 }
 
 /* What goes through the ring in one piece. */

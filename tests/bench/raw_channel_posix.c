@@ -10,10 +10,17 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#if defined(__linux__)
+#if defined(__has_include)
+#if __has_include(<linux/futex.h>)
 #include <linux/futex.h>
-#include <mqueue.h>
 #include <sys/syscall.h>
+#define HAS_FUTEX 1
+#endif
+#if __has_include(<mqueue.h>)
+#include <fcntl.h>
+#include <mqueue.h>
+#define HAS_MQ 1
+#endif
 #endif
 
 const bool raw_inherits = true;
@@ -127,7 +134,7 @@ static int spin_pong(void *memory, size_t size, long rounds)
 
 /* ---- shared memory, and a futex to sleep on ---- */
 
-#if defined(__linux__)
+#if HAS_FUTEX
 static int futex_play(void *memory, int side, long rounds)
 {
     struct ring *ring = memory;
@@ -292,7 +299,7 @@ static int line_pong(void *memory, size_t size, long rounds)
 
 /* ---- POSIX message queues ---- */
 
-#if defined(__linux__)
+#if HAS_MQ
 static int mq_init(void *memory, size_t size)
 {
     struct line *line = memory;
@@ -337,8 +344,10 @@ static int mq_get(void *memory, size_t size, uint64_t first, long count)
 const struct bench_channel_kind raw_channels[] = {
     {"limit: spinning SPSC ring", ring_init, NULL, ring_put, ring_get, NULL, NULL, SLOT, SLOT, true},
     {"limit: shared-memory spin", ring_init, NULL, NULL, NULL, spin_ping, spin_pong, SLOT, SLOT, true},
-#if defined(__linux__)
+#if HAS_FUTEX
     {"shared-memory futex", ring_init, NULL, NULL, NULL, futex_ping, futex_pong, SLOT, SLOT, true},
+#endif
+#if HAS_MQ
     {"POSIX mq", mq_init, mq_fini, mq_put, mq_get, NULL, NULL, 8, 1024, false},
 #endif
     {"unix stream socketpair, framed", socket_init, socket_fini, line_put, line_get, NULL, NULL, 8, 0, true},

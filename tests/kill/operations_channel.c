@@ -508,6 +508,91 @@ static int pipe_check(struct stage *stage)
     return pipe_end(stage);
 }
 
+/* ---- messages larger than the pipe ---- */
+
+#define LONG 20000
+
+static unsigned char long_bytes[LONG], received_bytes[LONG];
+
+static int send_long(mp_connection end)
+{
+    return mp_connection_send(end, long_bytes, LONG, LIMIT);
+}
+
+static int receive_long(mp_connection end, int64_t timeout_ms)
+{
+    int result = mp_connection_recv(end, received_bytes, LONG, NULL, timeout_ms);
+    return result == 0 && memcmp(received_bytes, long_bytes, LONG) != 0 ? MP_ESTALE : result; /* which it never is */
+}
+
+static int send_one_long(void *args)
+{
+    return send_long(((const struct stage *)args)->a);
+}
+
+static int receive_one_long(void *args)
+{
+    return receive_long(((const struct stage *)args)->b, LIMIT);
+}
+
+static int long_prepare(struct stage *stage, mp_target other)
+{
+    int result = mp_block_create(&stage->board, sizeof(struct board));
+    for (size_t i = 0; i < LONG; i++) long_bytes[i] = (unsigned char)(i * 7 + i / 251);
+    if (result == 0) result = mp_pipe_create(&stage->a, &stage->b, &(mp_pipe_options){.capacity = 4096});
+    return result < 0 ? result : start_other(stage, other);
+}
+
+static int received_prepare(struct stage *stage)
+{
+    return long_prepare(stage, receive_one_long);
+}
+
+static int sent_prepare(struct stage *stage)
+{
+    return long_prepare(stage, send_one_long);
+}
+
+static int pipe_send_long(struct stage *stage)
+{
+    int result = send_long(stage->a);
+    if (result == 0) note(stage, 0);
+    return result;
+}
+
+static int pipe_receive_long(struct stage *stage)
+{
+    int result = receive_long(stage->b, LIMIT);
+    if (result == 0) note(stage, 0);
+    return result;
+}
+
+/* If it was not sent, who waits receives the next one. */
+static int received_check(struct stage *stage)
+{
+    const struct board *board = mp_block_data(stage->board);
+    int code = 0, result;
+    while ((result = mp_process_join(board->waiter, &code, 1)) == MP_ETIMEDOUT) {
+        HOLDS(!atomic_load(&board->held));
+        result = send_long(stage->a);
+        HOLDS(result == 0 || result == MP_EPEERDEAD); /* it has just received the first one */
+    }
+    HOLDS(result == 0 && code == 0);
+    HOLDS(mp_process_close(board->waiter) == 0);
+    return pipe_end(stage);
+}
+
+/* If it was not received, the next one receives it. */
+static int sent_check(struct stage *stage)
+{
+    const struct board *board = mp_block_data(stage->board);
+    int code = 0, result = receive_long(stage->b, atomic_load(&board->held) ? 0 : LIMIT);
+    HOLDS(atomic_load(&board->held) ? result == MP_ETIMEDOUT || result == MP_EPEERDEAD
+                                    : result == 0 || result == MP_EPEERDEAD);
+    HOLDS(end_of(stage, &code) == 0 && code == 0);
+    return pipe_end(stage);
+}
+
 static int pipe_close(struct stage *stage)
 {
     int result = mp_connection_close(stage->a);
@@ -548,6 +633,8 @@ const struct operation operations_channel[] = {
     {.name = "pipe, created", .operate = pipe_create, .check = pipe_create_check, .creates = 2},
     {.name = "pipe send", .prepare = pipe_prepare, .operate = pipe_send, .check = pipe_check},
     {.name = "pipe recv", .prepare = pipe_prepare, .operate = pipe_recv, .check = pipe_check},
+    {.name = "pipe send, long", .prepare = received_prepare, .operate = pipe_send_long, .check = received_check},
+    {.name = "pipe recv, long", .prepare = sent_prepare, .operate = pipe_receive_long, .check = sent_check},
     {.name = "pipe poll", .prepare = pipe_prepare, .operate = pipe_poll, .check = pipe_check},
     {.name = "pipe closed", .prepare = pipe_prepare, .operate = pipe_close, .check = pipe_end},
 };
