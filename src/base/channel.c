@@ -135,11 +135,19 @@ static void fill(struct mp__control *control, const void *with)
     atomic_store_explicit(&side->flags, plan->fixed ? MP__SIDE_FIXED : 0, memory_order_relaxed);
 }
 
+static void fill_get(struct mp__control *control, const void *with)
+{
+    struct mp__side *side = (struct mp__side *)(void *)control;
+    fill(control, with);
+    atomic_store_explicit(&side->most, 0, memory_order_relaxed);
+    put_down(&side->most_bytes, 0);
+}
+
 int mp__channel_create_locked(const struct mp__channel_plan *plan, uint64_t *put, uint64_t *get)
 {
     int result = mp__control_take(MP__PUT_SIDE, NULL, 0, fill, plan, put);
     if (result < 0) return result;
-    result = mp__control_take(MP__GET_SIDE, NULL, 0, fill, plan, get);
+    result = mp__control_take(MP__GET_SIDE, NULL, 0, fill_get, plan, get);
     if (result < 0) {
         mp__control_retire(*put, MP__PUT_SIDE);
         return result;
@@ -182,9 +190,10 @@ void mp__channel_shut(uint64_t put_id, uint64_t get_id, uint32_t flags)
 {
     struct mp__side *put = side_of(put_id, MP__PUT_SIDE), *get = side_of(get_id, MP__GET_SIDE);
     if (!put || !get) return;
-    if (flags) (void)atomic_fetch_or_explicit(&put->flags, flags, memory_order_release);
     ring_bell(&get->bell, UINT32_MAX); /* first: who puts a long message waits there with the lock */
-    if (mp__side_enter(put, put_id, MP_OS_NEVER) == 0) mp__side_leave(put, put_id);
+    if (mp__side_enter(put, put_id, MP_OS_NEVER) < 0) return;
+    if (flags) (void)atomic_fetch_or_explicit(&put->flags, flags, memory_order_release);
+    mp__side_leave(put, put_id);
     atomic_thread_fence(memory_order_seq_cst);
     ring_bell(&put->bell, UINT32_MAX);
     ring_bell(&get->bell, UINT32_MAX);
@@ -202,7 +211,7 @@ static bool drop_record(struct mp__side *get)
     uint64_t message = kind_of(header) == RECORD_MESSAGE ? peek(&ring->words[(position + 1) & mask]) : 0;
     if (message) {
         mp__message_receive(message);
-        mp__message_free(message);
+        (void)mp__message_free(message);
     }
     put_down(&get->at, advanced(peek(&get->at), 1, granules_in(header)));
     return true;
@@ -218,8 +227,14 @@ static void free_spare(struct mp__side *side, uint64_t put_id, uint64_t last)
 void mp__channel_free(uint64_t put_id, uint64_t get_id)
 {
     struct mp__side *put = side_of(put_id, MP__PUT_SIDE), *get = side_of(get_id, MP__GET_SIDE);
-    if (!put || !get || mp__side_enter(put, put_id, MP_OS_NEVER) < 0 || mp__side_enter(get, get_id, MP_OS_NEVER) < 0)
+    if (!put || !get || mp__side_enter(put, put_id, MP_OS_NEVER) < 0) return;
+    if (mp__side_enter(get, get_id, MP_OS_NEVER) < 0) {
+        mp__side_leave(put, put_id);
         return;
+    }
+    /* Whether or not somebody has died here: on what is whole it changes nothing. */
+    mp__side_repair(put, put_id);
+    mp__side_repair(get, get_id);
     while (drop_record(get)) {}
     uint64_t ring = peek(&get->ring);
     free_spare(put, put_id, ring);
@@ -242,7 +257,13 @@ int mp__side_enter(struct mp__side *side, uint64_t id, int64_t deadline)
     int result = mp__lockword_wait(&side->state, mp__state_of(id), mp__self.owner, deadline, NULL);
     if (result < 0) return result;
     mp__self.took = true;
-    if (result == MP_OWNERDEAD) mp__side_repair(side, id);
+    if (result == MP_OWNERDEAD && !is_going(side)) {
+        mp__side_repair(side, id);
+        /* What is whole now may be what others wait for. */
+        struct mp__side *other = mp__side_at(peek(&side->other));
+        ring_bell(&side->bell, UINT32_MAX);
+        if (other) ring_bell(&other->bell, UINT32_MAX);
+    }
     return 0;
 }
 
@@ -271,22 +292,18 @@ uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes)
     mp__side_make_whole(channel->get, channel->get_id);
     do { /* nothing was got between the two: then what was put is what there is */
         got = atomic_load_explicit(&channel->get->at, memory_order_acquire);
-        out = peek(&channel->get->bytes);
+        out = atomic_load_explicit(&channel->get->bytes, memory_order_acquire);
         put = atomic_load_explicit(&channel->put->at, memory_order_acquire);
-        in = peek(&channel->put->bytes);
-    } while (atomic_load_explicit(&channel->get->at, memory_order_acquire) != got);
+        in = atomic_load_explicit(&channel->put->bytes, memory_order_acquire);
+    } while (atomic_load_explicit(&channel->get->at, memory_order_acquire) != got || peek(&channel->get->bytes) != out);
     if (bytes) *bytes = in > out ? in - out : 0;
     int32_t count = (int32_t)(count_of(put) - count_of(got));
     return count > 0 ? (uint32_t)count : 0;
 }
 
-int mp__channel_ready(const struct mp__channel *channel)
+bool mp__channel_is_lonely(const struct mp__channel *channel)
 {
     struct mp__process *peer;
-    uint32_t flags = atomic_load_explicit(&channel->put->flags, memory_order_acquire);
-    if (mp__channel_count(channel, NULL)) return 1;
-    if (!mp__control_alive(channel->object, channel->id)) return MP_EBADHANDLE;
-    if (flags & MP__SIDE_CLOSED || !mp__control_alive(channel->peer, channel->peer_id)) return 1;
     return mp__holders_look(channel->peer, channel->peer_id, channel->besides, &peer) == MP__PEERS_DEAD;
 }
 
@@ -331,28 +348,32 @@ static void repair_put(struct mp__side *put, uint64_t id)
     bool committed = is_committed(put);
     uint64_t spare = peek(&put->spare), moving = peek(&put->moving);
     if (moving) {
-        uint64_t size, owner = mp__message_owner(moving);
         if (committed)
-            mp__message_sent(moving, owner);
-        else if (mp__message_at(moving, &size))
-            mp__message_free(moving);
-        put_down(&put->moving, 0);
+            mp__message_sent(moving, mp__message_owner(moving));
+        else
+            (void)mp__message_free(moving);
+        atomic_store_explicit(&put->moving, 0, memory_order_release);
+        atomic_thread_fence(memory_order_release); /* Q4 */
     }
-    if (!committed) {
-        put_down(&put->next_at, peek(&put->at));
-        put_down(&put->next_bytes, peek(&put->bytes));
-    } else if (!spare) {
+    if (committed && spare) {
+        adopt_ring(put);
+        return;
+    }
+    if (committed) {
         atomic_store_explicit(&put->at, peek(&put->next_at), memory_order_release);
         MP__THEN;
         put_down(&put->bytes, peek(&put->next_bytes));
+        return;
     }
-    if (!spare) return;
-    if (committed)
-        adopt_ring(put);
-    else if (mp__heap_ref(spare) == id)
+    /* The ring first: that there is one, and nothing else is about to be, means that it was committed. */
+    if (spare && mp__heap_ref(spare) == id)
         ring_free(&put->spare);
-    else
+    else if (spare)
         put_down(&put->spare, 0); /* it was its process's yet, which is recovered */
+    MP__THEN;
+    put_down(&put->next_bytes, peek(&put->bytes));
+    MP__THEN;
+    put_down(&put->next_at, peek(&put->at));
 }
 
 static void repair_get(struct mp__side *get)
@@ -361,7 +382,8 @@ static void repair_get(struct mp__side *get)
     bool committed = is_committed(get);
     if (moving) {
         if (!committed) mp__message_return(moving, mp__message_owner(moving));
-        put_down(&get->moving, 0);
+        atomic_store_explicit(&get->moving, 0, memory_order_release);
+        atomic_thread_fence(memory_order_release); /* Q4 */
     }
     if (spare) {
         /* It may have been freed, and be another ring by now; which is not followed by the one that is in use. */
@@ -376,15 +398,15 @@ static void repair_get(struct mp__side *get)
     } else if (committed) {
         put_down(&get->bytes, peek(&get->next_bytes));
     } else {
-        put_down(&get->next_at, peek(&get->at));
         put_down(&get->next_bytes, peek(&get->bytes));
+        MP__THEN;
+        put_down(&get->next_at, peek(&get->at));
     }
     if (atomic_load_explicit(&get->flags, memory_order_relaxed) & MP__SIDE_STREAM) mp__stream_leave(get);
 }
 
 void mp__side_repair(struct mp__side *side, uint64_t id)
 {
-    if (is_going(side)) return;
     if (atomic_load_explicit(&side->type, memory_order_relaxed) == MP__PUT_SIDE)
         repair_put(side, id);
     else
@@ -393,7 +415,10 @@ void mp__side_repair(struct mp__side *side, uint64_t id)
 
 void mp__side_after_death(struct mp__side *side)
 {
+    bool gets = atomic_load_explicit(&side->type, memory_order_relaxed) == MP__GET_SIDE;
     mp__eventcount_after_death(&side->bell);
+    if (gets && !(atomic_load_explicit(&side->flags, memory_order_relaxed) & MP__SIDE_FIXED))
+        mp__eventcount_after_death(mp__side_joiners(side));
 }
 
 void mp__side_finish(uint64_t id, enum mp__type type, uint64_t object, uint64_t process)
@@ -457,16 +482,21 @@ void mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process)
     uint64_t getter = get ? peek(&get->object) : 0;
     if ((object && !mp__control_is_over(object)) || (getter && !mp__control_is_over(getter))) return;
     uint32_t position = get ? position_of(peek(&get->at)) : 0;
+    if (get && peek(&get->spare) != peek(&get->ring)) give_ring(peek(&get->spare), id, process);
     for (uint64_t offset = get && object ? peek(&get->ring) : 0; offset; offset = following) {
         uint32_t mask = mask_of(offset);
         const struct mp__ring *ring =
             mp__heap_ref_locked(offset) == id && mask ? mp__heap_at(offset, ring_size(mask)) : NULL;
         following = ring ? peek(&ring->following) : 0;
         if (ring) position = sweep_ring(ring, mask, position, process);
+        /* Should this one die, too, the next one begins there. */
+        put_down(&get->spare, offset);
+        MP__THEN;
+        if (following) put_down(&get->ring, following);
+        MP__THEN;
         give_ring(offset, id, process);
     }
     give_ring(peek(&side->spare), id, process);
-    if (get) give_ring(peek(&get->spare), id, process);
     mp__control_retire(id, MP__PUT_SIDE);
     if (get) mp__control_retire(get_id, MP__GET_SIDE);
 }

@@ -100,10 +100,18 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
 
 /* How many items are in it, now. */
 uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes);
-/* Whether a get would not wait: 1; also if it would fail. 0; or MP_EBADHANDLE. */
-int mp__channel_ready(const struct mp__channel *channel);
-/* The same, waiting until it is so. */
+/* Whether a get would not wait: 1; also if it would fail. 0; or MP_EBADHANDLE. It waits until it is so. */
 int mp__channel_poll(const struct mp__channel *channel, int64_t deadline);
+
+/* Of the get side of a queue; they change under its lock. */
+static inline _Atomic uint64_t *mp__side_done(struct mp__side *get)
+{
+    return &get->most_bytes;
+}
+static inline _Atomic uint32_t *mp__side_joiners(struct mp__side *get)
+{
+    return &get->most;
+}
 
 /* Where a side lies, whatever it is by now; NULL: it can not be mapped. It is not looked at: somebody else may be changing it. */
 static inline struct mp__side *mp__side_at(uint64_t id)

@@ -12,7 +12,14 @@
 
 #include <string.h>
 
+#define LOST 2
+
 /* ---- the long way ----------------------------------------------------------------------------------------------- */
+
+static int no_address_space(const struct mp__channel *channel)
+{
+    return mp__fail(MP_ENOMEM, "%s: no address space for what is next", channel->call);
+}
 
 /* Whether an item of that size is what is wanted. */
 static bool fits(const struct mp__parcel *parcel, uint64_t size)
@@ -50,7 +57,12 @@ static int get_message_record(const struct mp__channel *channel, const struct mp
     uint32_t mask = atomic_load_explicit(&get->mask, memory_order_relaxed);
     uint64_t id = peek(&ring->words[(position_of(peek(&get->at)) + 1) & mask]), size;
     const void *data = mp__message_at(id, &size);
-    if (!data) return mp__fail(MP_ENOMEM, "%s: no address space for the message that is next", channel->call);
+    if (!data && mp__control_is_over(id)) { /* which should not be: it is lost, and nothing else shall be */
+        announce_get(get, 2, 0);
+        commit_get(get);
+        return LOST;
+    }
+    if (!data) return no_address_space(channel);
     if (parcel->as_message) {
         parcel->message = id;
         parcel->size = size;
@@ -69,11 +81,11 @@ static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel
     struct mp__side *get = channel->get;
     for (;;) {
         const struct mp__ring *ring = ring_of(get);
-        if (!ring) return MP_ENOMEM;
+        if (!ring) return no_address_space(channel);
         uint64_t header = next_header(get, ring), size = size_of(header);
         if (!header) return WOULD_WAIT;
         if (kind_of(header) == RECORD_RING) {
-            if (!mp__ring_follow(get)) return MP_ENOMEM;
+            if (!mp__ring_follow(get)) return no_address_space(channel);
             continue;
         }
         if (mp__stream_skip_rest(channel, header)) continue;
@@ -81,7 +93,11 @@ static int get_next(const struct mp__channel *channel, struct mp__parcel *parcel
             parcel->size = size;
             return MP_EMSGSIZE;
         }
-        if (kind_of(header) == RECORD_MESSAGE) return get_message_record(channel, ring, parcel, used);
+        if (kind_of(header) == RECORD_MESSAGE) {
+            int result = get_message_record(channel, ring, parcel, used);
+            if (result != LOST) return result;
+            continue;
+        }
         if (kind_of(header) == RECORD_STREAM) {
             int result = mp__channel_get_stream(channel, parcel, header, deadline);
             if (result <= 0) return result;
@@ -153,12 +169,18 @@ static bool spin_for_item(const struct mp__side *get)
     return ready;
 }
 
-/* Until something is put, or there is another reason to look: 0; or MP_EPEERDEAD: who could put something is dead. */
+/* Until something is put, or there is another reason to look: 0; or MP_EPEERDEAD: who could put something is dead. The last look is
+ * taken with the lock: the sides can not become something else then, and no other getter be on its way to the next ring. */
 static int sleep_for_item(const struct mp__channel *channel, int64_t deadline)
 {
-    struct mp__side *put = channel->put;
-    uint32_t value = mp__eventcount_prepare(&put->bell);
-    if (seems_ready(channel->get) || !mp__control_alive(channel->object, channel->id) || is_closed(channel)) return 0;
+    struct mp__side *put = channel->put, *get = channel->get;
+    if (mp__side_enter(get, channel->get_id, deadline) < 0) return 0;
+    bool going = is_going(get) || !mp__control_alive(channel->object, channel->id);
+    const struct mp__ring *ring = going ? NULL : ring_of(get);
+    uint32_t value = ring ? mp__eventcount_prepare(&put->bell) : 0;
+    bool sleeps = ring && !next_header(get, ring) && !is_closed(channel);
+    mp__side_leave(get, channel->get_id);
+    if (!sleeps) return 0;
     int result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &put->bell, value, deadline);
     return result == MP_EPEERDEAD ? result : 0;
 }
@@ -175,37 +197,49 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
         }
         if (result < 0) ring_bell(&channel->put->bell, 1); /* what woke this one is somebody else's now */
         if (parcel->done) ring_bell(&get->bell, UINT32_MAX);
-        if (used) mp__message_free(used);
+        if (used) (void)mp__message_free(used);
         if (result != WOULD_WAIT) return result;
         if (last) return last;
         bool waits = !mp__deadline_passed(deadline);
         if (waits && spin_for_item(get)) continue;
         if (all_is_put(channel))
             last = MP_ECLOSED;
-        else if (!waits)
+        else if (!waits && !mp__channel_is_lonely(channel))
             return MP_ETIMEDOUT;
+        else if (!waits)
+            last = MP_EPEERDEAD;
         else
             last = sleep_for_item(channel, deadline);
     }
 }
 
-/* What is left of messages that were cut is no message. */
-static void skip_rests(const struct mp__channel *channel)
+/* Whether there is an item; what is left of messages that were cut is none. 1, 0, or MP_EBADHANDLE. */
+static int look_for_item(const struct mp__channel *channel)
 {
     struct mp__side *get = channel->get;
-    if (mp__side_enter(get, channel->get_id, 0) < 0) return; /* somebody receives a long one */
-    const struct mp__ring *ring = is_going(get) ? NULL : ring_of(get);
-    while (ring && mp__stream_skip_rest(channel, next_header(get, ring))) {}
+    int result = mp__side_enter(get, channel->get_id, 0);
+    if (result == MP_ETIMEDOUT) return 0; /* somebody is receiving it */
+    if (result < 0) return result;
+    if (is_going(get) || !mp__control_alive(channel->object, channel->id)) result = MP_EBADHANDLE;
+    for (uint64_t header; result == 0;) {
+        const struct mp__ring *ring = ring_of(get);
+        header = ring ? next_header(get, ring) : 0;
+        bool skipped =
+            header && (kind_of(header) == RECORD_RING ? mp__ring_follow(get) : mp__stream_skip_rest(channel, header));
+        if (skipped) continue;
+        result = header != 0 || !ring;
+        break;
+    }
     mp__side_leave(get, channel->get_id);
-    ring_bell(&get->bell, UINT32_MAX);
+    return result;
 }
 
 int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
 {
     for (bool slept = false;; slept = true) {
-        if (atomic_load_explicit(&channel->put->flags, memory_order_relaxed) & MP__SIDE_FIXED) skip_rests(channel);
-        int ready = mp__channel_ready(channel);
+        int ready = look_for_item(channel);
         if (slept && ready) ring_bell(&channel->put->bell, 1); /* what woke this one it does not take */
+        if (ready == 0) ready = is_closed(channel) || mp__channel_is_lonely(channel);
         if (ready || mp__deadline_passed(deadline)) return ready;
         if (!spin_for_item(channel->get)) (void)sleep_for_item(channel, deadline);
     }

@@ -101,10 +101,10 @@ static inline bool try_to_enter(struct mp__side *side, uint64_t id)
     return true;
 }
 
-/* Rings are not to be touched: Q6. */
+/* Rings are not to be touched: Q6. A maker whose object is alive died before it came to that. */
 static inline bool is_going(const struct mp__side *side)
 {
-    return peek(&side->maker) != 0;
+    return peek(&side->maker) && mp__control_is_over(peek(&side->object));
 }
 
 static inline void leave(struct mp__side *side, uint64_t id)
@@ -143,5 +143,8 @@ void mp__side_make_whole(struct mp__side *side, uint64_t id);
 
 /* The last owner of the lock has died: finish what is committed, undo the rest. */
 void mp__side_repair(struct mp__side *side, uint64_t id);
+
+/* All who could do the other half are dead. */
+bool mp__channel_is_lonely(const struct mp__channel *channel);
 
 #endif

@@ -32,16 +32,17 @@ static inline bool bytes_have_room(const struct mp__side *put, const struct mp__
 }
 
 /* How far the other side has come; as seen from this ring. */
-static inline void look_at_other_side(struct mp__side *put, const struct mp__side *get, const struct mp__ring *ring)
+static inline void look_at_other_side(struct mp__side *put, const struct mp__side *get, struct mp__ring *ring)
 {
     uint64_t at = atomic_load_explicit(&get->at, memory_order_acquire); /* Q1 */
     uint32_t base = atomic_load_explicit(&ring->base, memory_order_relaxed), position = position_of(at);
     if ((int32_t)(position - base) < 0) position = base;
+    atomic_store_explicit(&ring->base, position, memory_order_relaxed); /* it follows: positions come round */
     put_down(&put->seen, (uint64_t)count_of(at) << 32 | position);
 }
 
-static inline bool has_room(struct mp__side *put, const struct mp__side *get, const struct mp__ring *ring,
-                            uint32_t granules, uint64_t size)
+static inline bool has_room(struct mp__side *put, const struct mp__side *get, struct mp__ring *ring, uint32_t granules,
+                            uint64_t size)
 {
     if (!ring_has_room(put, granules) || !count_has_room(put)) look_at_other_side(put, get, ring);
     return ring_has_room(put, granules) && count_has_room(put) && bytes_have_room(put, get, size);
@@ -76,6 +77,7 @@ static inline void write_bytes(struct mp__ring *ring, uint32_t mask, uint32_t po
 static inline void announce_put(struct mp__side *put, uint32_t granules, uint64_t size)
 {
     put_down(&put->next_at, advanced(peek(&put->at), 1, granules)); /* Q2 */
+    MP__THEN;
     put_down(&put->next_bytes, peek(&put->bytes) + size);
     MP__THEN;
 }
@@ -141,6 +143,7 @@ static inline void read_bytes(const struct mp__ring *ring, uint32_t mask, uint32
 static inline void announce_get(struct mp__side *get, uint32_t granules, uint64_t size)
 {
     put_down(&get->next_at, advanced(peek(&get->at), 1, granules)); /* Q2 */
+    MP__THEN;
     put_down(&get->next_bytes, peek(&get->bytes) + size);
     MP__THEN;
 }
@@ -176,9 +179,9 @@ __attribute__((no_sanitize("thread")))
 static inline bool
 seems_ready(const struct mp__side *get)
 {
-    const struct mp__ring *ring = ring_of(get);
+    uint32_t mask = atomic_load_explicit(&get->mask, memory_order_relaxed); /* once: it may be another one's already */
+    const struct mp__ring *ring = mp__heap_near(peek(&get->ring), ring_size(mask));
     if (!ring) return true;
-    uint32_t mask = atomic_load_explicit(&get->mask, memory_order_relaxed);
     return *(const volatile uint64_t *)(const volatile void *)&ring->words[position_of(peek(&get->at)) & mask] != 0;
 }
 

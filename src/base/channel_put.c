@@ -77,17 +77,29 @@ static bool is_worth_it(const struct mp__channel *channel, uint64_t seen)
     return at != seen && (used <= capacity / 4 * 3 || !count_has_room(put));
 }
 
-/* Wait until something is got, or there is another reason to look: 0; or MP_EPEERDEAD: who could get something is dead. */
-static int await_room(const struct mp__channel *channel, uint64_t seen, int64_t deadline)
+/* Look for a while. */
+static bool spin_for_room(const struct mp__channel *channel, uint64_t seen)
 {
-    struct mp__side *get = channel->get;
     struct mp__spin spin = mp__spin_begin();
     bool changed = false;
     while (!changed && mp__spin_again(&spin)) changed = is_worth_it(channel, seen);
     mp__spin_end(&spin, changed);
-    if (changed) return 0;
-    uint32_t value = mp__eventcount_prepare(&get->bell);
-    if (peek(&get->at) != seen || look_before_put(channel) != 0) return 0;
+    return changed;
+}
+
+/* Until something is got, or there is another reason to look: 0; or MP_EPEERDEAD: who could get something is dead. The last look is
+ * taken with the lock: the sides can not become something else then. */
+static int sleep_for_room(const struct mp__channel *channel, const struct mp__parcel *parcel, int64_t deadline)
+{
+    struct mp__side *put = channel->put, *get = channel->get;
+    mp__side_make_whole(get, channel->get_id);
+    if (mp__side_enter(put, channel->put_id, deadline) < 0) return 0;
+    struct mp__ring *ring = is_going(put) || look_before_put(channel) != 0 ? NULL : ring_of(put);
+    uint32_t value = ring ? mp__eventcount_prepare(&get->bell) : 0,
+             granules = parcel->message ? 2 : granules_of(parcel->size);
+    bool sleeps = ring && !has_room(put, get, ring, granules, parcel->size);
+    mp__side_leave(put, channel->put_id);
+    if (!sleeps) return 0;
     int result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &get->bell, value, deadline);
     return result == MP_EPEERDEAD ? result : 0;
 }
@@ -111,7 +123,13 @@ int mp__channel_put(const struct mp__channel *channel, struct mp__parcel *parcel
             ring_bell(&channel->get->bell, 1); /* what woke this one is somebody else's room now */
         if (!waits) return result;
         if (dead) return dead;
-        if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
-        dead = await_room(channel, seen, result == MP_ENOMEM ? mp__deadline_slice(deadline, MEMORY_SLICE) : deadline);
+        if (mp__deadline_passed(deadline)) {
+            if (result == MP_ENOMEM || !mp__channel_is_lonely(channel)) return MP_ETIMEDOUT;
+            dead = MP_EPEERDEAD;
+        } else if (result == MP_ENOMEM) {
+            mp_os_sleep(MEMORY_SLICE);
+        } else if (!spin_for_room(channel, seen)) {
+            dead = sleep_for_room(channel, parcel, deadline);
+        }
     }
 }

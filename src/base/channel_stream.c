@@ -18,6 +18,7 @@
  */
 #include "base/channel_now.h"
 #include "base/deadline.h"
+#include "base/error.h"
 #include "base/holders.h"
 #include "base/message.h"
 
@@ -53,7 +54,7 @@ static int await(const struct mp__channel *channel, uint32_t granules, uint32_t 
 {
     struct mp__side *get = channel->get;
     for (int dead = 0;;) {
-        struct mp__spin spin = mp__spin_begin();
+        struct mp__spin spin = mp__spin_begin_long();
         bool so = is_so(channel, granules);
         while (!so && mp__spin_again(&spin)) so = is_so(channel, granules);
         mp__spin_end(&spin, so);
@@ -187,10 +188,10 @@ static int await_record(const struct mp__channel *channel, int64_t deadline, uin
 {
     struct mp__side *put = channel->put, *get = channel->get;
     const struct mp__ring *ring = ring_of(get);
-    if (!ring) return MP_ENOMEM;
+    if (!ring) return mp__fail(MP_ENOMEM, "%s: no address space for what is next", channel->call);
     for (int dead = 0;;) {
         bool sends = somebody_sends(channel); /* in this order: what it put before it left is seen */
-        struct mp__spin spin = mp__spin_begin();
+        struct mp__spin spin = mp__spin_begin_long();
         while ((*header = next_header(get, ring)) == 0 && mp__spin_again(&spin)) {}
         mp__spin_end(&spin, *header != 0);
         if (*header) return 0;
@@ -252,6 +253,6 @@ int mp__channel_get_stream(const struct mp__channel *channel, struct mp__parcel 
     else
         mp__stream_leave(get);
     if (result == 0 && (parcel->as_message || !parcel->exact)) parcel->size = size;
-    if (result != 0 && parcel->as_message) mp__message_free(parcel->message);
+    if (result != 0 && parcel->as_message) (void)mp__message_free(parcel->message);
     return result;
 }

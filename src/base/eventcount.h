@@ -16,7 +16,7 @@
  *   - T2: to ring takes another turn, then wakes: who has prepared and does not sleep yet will not. Sleepers stays set; who finds
  *     nobody to be woken takes it away if the word is what it made of it, and then wakes all who have come to sleep since.
  *   - T3: a death between the change and the ring, or of one who was woken: whoever recovers it rings for all
- *     (mp__eventcount_after_death). So who rings needs to write nothing down.
+ *     (mp__eventcount_after_death). Who rings writes it down only where it takes sleepers away.
  */
 #ifndef MP_BASE_EVENTCOUNT_H
 #define MP_BASE_EVENTCOUNT_H
@@ -38,10 +38,11 @@ static inline bool mp__eventcount_is_quiet(const _Atomic uint32_t *word)
     return !(atomic_load_explicit(word, memory_order_relaxed) & MP__WAITERS);
 }
 
-/* What to sleep on it with. */
+/* What to sleep on it with. Only while it can not become something else's. */
 uint32_t mp__eventcount_prepare(_Atomic uint32_t *word);
-/* Wake so many. Async-signal-safe. */
+/* Wake so many. Should the word be another object's by now it has no sleepers, as no other field has that bit, and stays as it is. */
 void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count);
+/* Wake all, in any case. */
 void mp__eventcount_after_death(_Atomic uint32_t *word);
 
 #endif

@@ -127,7 +127,7 @@ static struct mp__control *object_at(const unsigned char *bytes, uint64_t *id)
     if ((*id & MP__TAG_MASK) != mp__handle_tag() || !(mp__generation_of(*id) & 1)) return NULL;
     struct mp__control *control = mp__control_any(*id);
     uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
-    return type == MP__FREE || type == MP__PROCESS || type == MP__HOLDERS ? NULL : control;
+    return type == MP__FREE || type == MP__PROCESS || type >= MP__PUT_SIDE ? NULL : control; /* no objects */
 }
 
 /* Of those whose handles stand where the compiler aligns them to. How many there are, or what went wrong with one. */

@@ -138,8 +138,6 @@ struct mp__control {
         struct {                                  /* queue.c */
             alignas(8) _Atomic uint64_t put, get; /* ids of the sides */
             _Atomic uint32_t joinable, waits;     /* options */
-            _Atomic uint32_t done;                /* how many items were reported done */
-            _Atomic uint32_t joiners;             /* an eventcount: who waits until all are */
         } queue;
         struct {                                        /* pipe.c: one end */
             alignas(8) _Atomic uint64_t peer;           /* the other one */
@@ -173,9 +171,9 @@ struct mp__side {
     alignas(8) _Atomic uint64_t moving; /* the message that is being put, or got; or 0 */
     alignas(8) _Atomic uint64_t spare;  /* offset of the ring that is about to be used, or has been; or 0 */
     alignas(8) _Atomic uint64_t other;  /* the other side; constant */
-    alignas(8) _Atomic uint64_t most_bytes; /* put: constant */
-    _Atomic uint32_t most;  /* put: items there may be; constant. get: R2 */
-    _Atomic uint32_t flags; /* enum mp__side_flag; set by anybody */
+    alignas(8) _Atomic uint64_t most_bytes; /* put: constant. get: of a queue: items that were said to be done */
+    _Atomic uint32_t most;                  /* put: items there may be; constant. get: R2 */
+    _Atomic uint32_t flags;                 /* enum mp__side_flag; set by anybody */
 };
 _Static_assert(sizeof(struct mp__side) == sizeof(struct mp__control), "sides are control blocks");
 
@@ -189,7 +187,7 @@ enum mp__side_flag {
 /* Records lie one behind the other, in granules of 8 bytes: a header, and what it says. */
 struct mp__ring {
     alignas(8) _Atomic uint64_t following; /* offset of the ring in which it goes on, once there is one */
-    _Atomic uint32_t base;                 /* the position that begins it */
+    _Atomic uint32_t base;                 /* the position that begins it, or one that has been got since */
     _Atomic uint32_t mask;                 /* granules, a power of two, less 1 */
     uint8_t room[48];
     alignas(8) _Atomic uint64_t words[];

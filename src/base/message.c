@@ -81,18 +81,12 @@ static void take_over(const struct mp__control *control)
     mp__heap_set_ref_locked(atomic_load_explicit(&control->as.message.offset, memory_order_relaxed), MP__HEAP_MINE);
 }
 
-void mp__message_free(uint64_t id)
-{
-    struct mp__control last;
-    if (mp__control_destroy_with(id, MP__MESSAGE, &last, take_over) < 0) return;
-    mp__heap_free(atomic_load_explicit(&last.as.message.offset, memory_order_relaxed));
-}
-
 int mp__message_send(uint64_t id, uint64_t size, uint64_t *sent)
 {
     struct mp__control *control = mp__control_of(id, MP__MESSAGE);
     if (!control) return MP_EBADHANDLE;
     uint64_t state = mp__state_of(id);
+    if (mp__generation_of(id) >= UINT32_MAX - 2) return MP_EBADHANDLE; /* there is no other generation */
     if (!atomic_compare_exchange_strong_explicit(&control->state, &state, state + GENERATIONS, memory_order_relaxed,
                                                  memory_order_relaxed)) /* M1 */
         return MP_EBADHANDLE;
@@ -100,6 +94,18 @@ int mp__message_send(uint64_t id, uint64_t size, uint64_t *sent)
     atomic_store_explicit(&control->as.message.size, size, memory_order_relaxed);
     *sent = id + GENERATIONS;
     return 0;
+}
+
+int mp__message_free(uint64_t id)
+{
+    struct mp__control last;
+    uint64_t size, mine;
+    /* As if it were sent: from here on only this one knows it. */
+    if (!mp__message_at(id, &size) && mp__control_is_over(id)) return MP_EBADHANDLE;
+    int result = mp__message_send(id, size, &mine);
+    if (result == 0) result = mp__control_destroy_with(mine, MP__MESSAGE, &last, take_over);
+    if (result == 0) mp__heap_free(atomic_load_explicit(&last.as.message.offset, memory_order_relaxed));
+    return result;
 }
 
 static void change_owner(uint64_t id, uint64_t from, uint64_t to)
@@ -118,7 +124,11 @@ void mp__message_sent(uint64_t id, uint64_t process)
 void mp__message_receive(uint64_t id)
 {
     struct mp__control *control = mp__control_of(id, MP__MESSAGE);
-    if (control) atomic_store_explicit(&control->as.message.owner, mp__family_id(), memory_order_relaxed); /* M2 */
+    if (!control) return;
+    uint64_t owner = atomic_load_explicit(&control->as.message.owner, memory_order_relaxed);
+    while (mp__control_alive(control, id) &&
+           !atomic_compare_exchange_weak_explicit(&control->as.message.owner, &owner, mp__family_id(),
+                                                  memory_order_relaxed, memory_order_relaxed)) {} /* M2 */
 }
 
 void mp__message_return(uint64_t id, uint64_t process)

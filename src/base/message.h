@@ -26,8 +26,8 @@ void *mp__message_at(uint64_t id, uint64_t *size);
 int mp__message_is_mine(uint64_t id);
 /* As it stands there; 0, too, if there is none. */
 uint64_t mp__message_owner(uint64_t id);
-/* It and its memory go, whoever's it is; nothing if it is over. */
-void mp__message_free(uint64_t id);
+/* It and its memory go, whoever's it is: 0; or MP_EBADHANDLE: it is over, or somebody else is at it. */
+int mp__message_free(uint64_t id);
 
 /* Begin to put it, with so many bytes of it: 0 and the id it has from here on; or MP_EBADHANDLE: it is over. */
 int mp__message_send(uint64_t id, uint64_t size, uint64_t *sent);

@@ -44,14 +44,19 @@ static bool alone(void)
     return count == 1;
 }
 
-struct mp__spin mp__spin_begin(void)
+struct mp__spin mp__spin_begin_long(void)
 {
     int64_t most = mp__header()->spin_ns;
     if (most == 0) most = SPIN_DEFAULT;
     if (most < 0 || alone()) return (struct mp__spin){.start = 0};
-    int64_t limit = 2 * spin_average;
-    if (limit > most || ++spins % TRY_EVERY == 0) limit = most;
-    return (struct mp__spin){.start = mp_os_now(), .limit = limit, .pauses = 1};
+    return (struct mp__spin){.start = mp_os_now(), .limit = most, .pauses = 1};
+}
+
+struct mp__spin mp__spin_begin(void)
+{
+    struct mp__spin spin = mp__spin_begin_long();
+    if (2 * spin_average < spin.limit && ++spins % TRY_EVERY) spin.limit = 2 * spin_average;
+    return spin;
 }
 
 bool mp__spin_again(struct mp__spin *spin)

@@ -71,6 +71,8 @@ struct mp__spin {
     uint32_t pauses; /* before the next look */
 };
 struct mp__spin mp__spin_begin(void);
+/* The same as long as it may be: the other one is known to be at work on it. */
+struct mp__spin mp__spin_begin_long(void);
 bool mp__spin_again(struct mp__spin *spin);
 void mp__spin_end(struct mp__spin *spin, bool paid);
 

@@ -7,7 +7,6 @@
 #include "base/control.h"
 #include "base/countword.h"
 #include "base/error.h"
-#include "base/eventcount.h"
 #include "base/family.h"
 #include "base/heap.h"
 #include "base/lockword.h"
@@ -89,9 +88,6 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
     case MP__GET_SIDE:
         give_up_lock(control, number);
         mp__side_after_death((struct mp__side *)(void *)control);
-        break;
-    case MP__QUEUE:
-        mp__eventcount_after_death(&control->as.queue.joiners);
         break;
     default:
         break;
@@ -316,7 +312,7 @@ void mp__recover_messages(uint64_t process)
         struct mp__control *control = control_alive(index, &id);
         if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__MESSAGE &&
             mp__message_owner(id) == process)
-            mp__message_free(id);
+            (void)mp__message_free(id);
     }
 }
 

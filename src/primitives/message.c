@@ -34,7 +34,8 @@ int mp_message_destroy(mp_message *message)
     if (!message || !message->id) return 0;
     int result = mp__message_is_mine(message->id);
     if (result < 0) return mp__message_fail("mp_message_destroy", message->id, result);
-    mp__message_free(message->id);
+    result = mp__message_free(message->id);
+    if (result < 0) return mp__message_fail("mp_message_destroy", message->id, result);
     *message = (mp_message){0};
     return 0;
 }

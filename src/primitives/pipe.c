@@ -115,6 +115,7 @@ static inline bool open_channel(const char *call, mp_connection connection, bool
     uint64_t get = atomic_load_explicit(sends ? &control->as.connection.put_other : &control->as.connection.get,
                                         memory_order_relaxed);
     uint64_t peer = atomic_load_explicit(&control->as.connection.peer, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire); /* what was read is its, if it is alive yet */
     if (!mp__control_alive(control, connection.id) || !put) return false;
     *channel = (struct mp__channel){.call = call,
                                     .put = mp__side_at(put),
@@ -232,7 +233,8 @@ int mp_connection_send_message(mp_connection connection, mp_message *message, in
     struct mp__parcel parcel;
     int result = find(call, connection, true, &channel);
     if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
-    if (result == 0) result = put(&channel, &parcel, timeout_ms);
+    if (result < 0) return result;
+    result = put(&channel, &parcel, timeout_ms);
     if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
         return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
     if (result == 0) *message = (mp_message){0};
@@ -286,7 +288,8 @@ int mp_connection_poll(mp_connection connection, int64_t timeout_ms)
     static const char call[] = "mp_connection_poll";
     struct mp__channel channel;
     int result = find(call, connection, false, &channel);
-    if (result == 0) result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
+    if (result < 0) return result;
+    result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
     return result < 0 ? fail(&channel, result, false, 0) : result;
 }
 

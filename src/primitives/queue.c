@@ -16,6 +16,8 @@
 #include <mp/queue.h>
 #include <string.h>
 
+#define MEMORY_SLICE INT64_C(20000000) /* ns: so often who waits for memory tries again */
+
 /* ---- creation --------------------------------------------------------------------------------------------------- */
 
 struct plan {
@@ -90,6 +92,7 @@ static inline bool open_channel(const char *call, mp_queue queue, struct mp__cha
                                     .id = queue.id,
                                     .peer_id = queue.id,
                                     .besides = mp__family_id()};
+    atomic_thread_fence(memory_order_acquire); /* what was read is its, if it is alive yet */
     return channel->put && channel->get && mp__control_alive(control, queue.id);
 }
 
@@ -136,8 +139,7 @@ static int fail(const struct mp__channel *channel, int result, bool puts, uint64
         if (puts)
             return mp__fail(result, "%s: the arena or the machine has no room for another %" PRIu64 " bytes", call,
                             size);
-        return mp__fail_code() == MP_ENOMEM ? result
-                                            : mp__fail(result, "%s: no address space for queue \"%s\"", call, name);
+        return result; /* it has said so */
     default:
         return result;
     }
@@ -156,13 +158,20 @@ static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int
 static int put_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
 {
     struct mp__parcel parcel = {.size = size, .count = 1};
+    bool waits = atomic_load_explicit(&channel->object->as.queue.waits, memory_order_relaxed);
+    int64_t deadline = mp__deadline(timeout_ms);
     void *copy;
-    int result = mp__message_create(channel->call, size, &parcel.message, &copy);
+    int result;
+    if (size > atomic_load_explicit(&channel->put->most_bytes, memory_order_relaxed))
+        return fail(channel, MP_EMSGSIZE, true, size);
+    while ((result = mp__message_create(channel->call, size, &parcel.message, &copy)) == MP_ENOMEM && waits &&
+           !mp__deadline_passed(deadline))
+        mp_os_sleep(MEMORY_SLICE);
     if (result < 0) return result;
     memcpy(copy, data, size);
-    result = put(channel, &parcel, timeout_ms);
-    if (result < 0) mp__message_free(parcel.message);
-    return result;
+    result = mp__channel_put(channel, &parcel, deadline, waits);
+    if (result < 0) (void)mp__message_free(parcel.message);
+    return result < 0 ? fail(channel, result, true, size) : 0;
 }
 
 MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
@@ -194,7 +203,8 @@ int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms
     struct mp__parcel parcel;
     int result = find(call, queue, &channel, true);
     if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
-    if (result == 0) result = put(&channel, &parcel, timeout_ms);
+    if (result < 0) return result;
+    result = put(&channel, &parcel, timeout_ms);
     if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
         return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
     if (result == 0) *message = (mp_message){0};
@@ -206,6 +216,7 @@ int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_
 {
     static const char call[] = "mp_queue_put_many";
     struct mp__channel channel;
+    if (done) *done = 0;
     if (item_size > MP__INLINE_MOST)
         return mp__fail(MP_EMSGSIZE, "%s: item_size is %zu; larger ones than %" PRIu64 " are put one by one", call,
                         item_size, MP__INLINE_MOST);
@@ -264,6 +275,7 @@ int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capa
     static const char call[] = "mp_queue_get_many";
     struct mp__channel channel;
     if (!done) return mp__fail(MP_EINVAL, "%s: done is NULL", call);
+    *done = 0;
     if (!items && item_size && capacity) return mp__fail(MP_EINVAL, "%s: items is NULL", call);
     int result = find(call, queue, &channel, true);
     if (result < 0) return result;
@@ -328,31 +340,69 @@ static uint32_t items_put(const struct mp__channel *channel)
     return (uint32_t)(atomic_load_explicit(&channel->put->at, memory_order_acquire) >> 32);
 }
 
+/* Whether something is unfinished. One that somebody has got, and said to be done, may not have been counted as put yet. */
+static bool is_unfinished(const struct mp__channel *channel)
+{
+    uint32_t done = (uint32_t)atomic_load_explicit(mp__side_done(channel->get), memory_order_acquire);
+    return (int32_t)(items_put(channel) - done) > 0;
+}
+
+/* Whether all that were ever put are done. Who is just putting one has counted it when it has let go. */
+static bool are_all_done(const struct mp__channel *channel)
+{
+    if (is_unfinished(channel)) return false;
+    if (mp__side_enter(channel->put, channel->put_id, MP_OS_NEVER) == 0) mp__side_leave(channel->put, channel->put_id);
+    return !is_unfinished(channel);
+}
+
+/* The lock of the get side, under which all of that changes. */
+static int enter(const struct mp__channel *channel)
+{
+    int result = mp__side_enter(channel->get, channel->get_id, MP_OS_NEVER);
+    if (result < 0) return fail(channel, result, false, 0);
+    if (mp__control_alive(channel->object, channel->id)) return 0;
+    mp__side_leave(channel->get, channel->get_id);
+    return fail(channel, MP_EBADHANDLE, false, 0);
+}
+
 int mp_queue_task_done(mp_queue queue)
 {
     struct mp__channel channel;
     int result = find_joinable("mp_queue_task_done", queue, &channel);
-    if (result < 0) return result;
-    struct mp__control *control = channel.object;
-    uint32_t done = atomic_load_explicit(&control->as.queue.done, memory_order_relaxed), all;
-    do {
-        all = items_put(&channel);
-        if (!mp__control_alive(control, queue.id)) return mp__fail_handle("mp_queue_task_done", queue.id, "queue");
-        if (done == all)
-            return mp__fail(MP_EOVERFLOW, "mp_queue_task_done: all %" PRIu32 " items of queue \"%s\" were done before",
-                            all, control->name);
-    } while (!atomic_compare_exchange_weak_explicit(&control->as.queue.done, &done, done + 1, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    if (result == 0 && are_all_done(&channel)) result = MP_EOVERFLOW;
+    if (result == 0) result = enter(&channel);
+    if (result == 0) {
+        _Atomic uint64_t *done = mp__side_done(channel.get);
+        uint32_t now = (uint32_t)atomic_load_explicit(done, memory_order_relaxed);
+        uint32_t got = (uint32_t)(atomic_load_explicit(&channel.get->at, memory_order_relaxed) >> 32);
+        uint32_t put = items_put(&channel);
+        if ((int32_t)(got - put) > 0) put = got; /* what was got was put */
+        if (now == put)
+            result = MP_EOVERFLOW;
+        else
+            atomic_store_explicit(done, (uint32_t)(now + 1), memory_order_release);
+        mp__side_leave(channel.get, channel.get_id);
+    }
+    if (result == MP_EOVERFLOW)
+        return mp__fail(result, "mp_queue_task_done: all items of queue \"%s\" were done before", channel.object->name);
     mp__fence_after_change();
-    if (done + 1 == all && !mp__eventcount_is_quiet(&control->as.queue.joiners))
-        mp__eventcount_ring(&control->as.queue.joiners, UINT32_MAX);
-    return 0;
+    if (result == 0 && !is_unfinished(&channel) && !mp__eventcount_is_quiet(mp__side_joiners(channel.get)))
+        mp__eventcount_ring(mp__side_joiners(channel.get), UINT32_MAX);
+    return result;
 }
 
-/* Whether something is unfinished; what all did before they said done is visible then. */
-static bool is_unfinished(const struct mp__channel *channel)
+/* Until something was done: 0; or MP_EPEERDEAD, MP_EBADHANDLE. */
+static int sleep_until_done(const struct mp__channel *channel, int64_t deadline)
 {
-    return atomic_load_explicit(&channel->object->as.queue.done, memory_order_acquire) != items_put(channel);
+    int result = enter(channel);
+    if (result < 0) return result;
+    uint32_t value = mp__eventcount_prepare(mp__side_joiners(channel->get));
+    bool sleeps = is_unfinished(channel);
+    mp__side_leave(channel->get, channel->get_id);
+    if (!sleeps) return 0;
+    result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, mp__side_joiners(channel->get), value,
+                               deadline);
+    return result == MP_EPEERDEAD ? result : 0;
 }
 
 int mp_queue_join(mp_queue queue, int64_t timeout_ms)
@@ -360,21 +410,19 @@ int mp_queue_join(mp_queue queue, int64_t timeout_ms)
     static const char call[] = "mp_queue_join";
     struct mp__channel channel;
     int64_t deadline = mp__deadline(timeout_ms);
-    int result = find_joinable(call, queue, &channel);
-    if (result < 0) return result;
-    _Atomic uint32_t *joiners = &channel.object->as.queue.joiners;
-    for (int dead = 0; is_unfinished(&channel);) {
-        if (!mp__control_alive(channel.object, queue.id)) break;
+    int result = find_joinable(call, queue, &channel), dead = 0;
+    while (result == 0 && is_unfinished(&channel) && mp__control_alive(channel.object, queue.id)) {
         if (dead)
             return mp__fail(dead, "%s: items of queue \"%s\" are not done, and nobody lives who could", call,
                             channel.object->name);
-        if (mp__deadline_passed(deadline))
+        bool waits = !mp__deadline_passed(deadline);
+        if (!waits && !mp__channel_is_lonely(&channel))
             return mp__fail(MP_ETIMEDOUT, "%s: items of queue \"%s\" are not done", call, channel.object->name);
-        uint32_t value = mp__eventcount_prepare(joiners);
-        if (!is_unfinished(&channel) || !mp__control_alive(channel.object, queue.id)) continue;
-        result = mp__holders_sleep(channel.peer, channel.peer_id, channel.besides, joiners, value, deadline);
+        result = waits ? sleep_until_done(&channel, deadline) : MP_EPEERDEAD;
         dead = result == MP_EPEERDEAD ? result : 0;
+        if (dead) result = 0;
     }
+    if (result < 0) return result;
     return mp__control_alive(channel.object, queue.id) ? 0 : mp__fail_handle(call, queue.id, "queue");
 }
 
@@ -403,7 +451,7 @@ int mp_queue_destroy(mp_queue queue)
     int result = find(call, queue, &channel, false);
     if (result < 0) return result;
     if (mp__control_destroy_with(queue.id, MP__QUEUE, NULL, claim) < 0) return mp__fail_handle(call, queue.id, "queue");
-    mp__eventcount_after_death(&channel.object->as.queue.joiners);
+    mp__eventcount_ring(mp__side_joiners(channel.get), UINT32_MAX);
     mp__channel_shut(channel.put_id, channel.get_id, 0);
     mp__channel_free(channel.put_id, channel.get_id);
     return 0;

@@ -263,7 +263,9 @@ static int put_one(void *args)
 
 static int awaited_prepare(struct stage *stage)
 {
-    int result = queue_prepare_with(stage, NULL, sizeof(int), 0);
+    int number, result = queue_prepare_with(stage, NULL, sizeof(int), 1);
+    /* So this one uses it, too, and nobody is alone when the child is dead. */
+    if (result == 0) result = mp_queue_get(stage->queue, &number, sizeof number, NULL, 0);
     if (result == 0) result = start_other(stage, get_one);
     return result < 0 ? result : await_sleep(stage, false);
 }
@@ -285,8 +287,8 @@ static int awaited_check(struct stage *stage)
     await_death(stage);
     HOLDS(mp_queue_qsize(stage->queue, &size) == 0);
     uint64_t put = atomic_load(&mp__side_at(atomic_load(&control->as.queue.put))->at) >> 32;
-    HOLDS(put || !atomic_load(&board->held));
-    if (!put) HOLDS(mp_queue_put(stage->queue, &number, sizeof number, 0) == 0);
+    HOLDS(put > 1 || !atomic_load(&board->held));
+    if (put == 1) HOLDS(mp_queue_put(stage->queue, &number, sizeof number, 0) == 0);
     HOLDS(end_of(stage, &code) == 0 && code == 0);
     return queue_end(stage);
 }
@@ -340,7 +342,8 @@ static int joined_prepare(struct stage *stage)
     if (result == 0) result = start_other(stage, join_queue);
     struct board *board = mp_block_data(stage->board);
     const struct mp__control *control = mp__control_of(stage->queue.id, MP__QUEUE);
-    while (result == 0 && !(atomic_load(&control->as.queue.joiners) & MP__WAITERS))
+    struct mp__side *get = mp__side_at(atomic_load(&control->as.queue.get));
+    while (result == 0 && !(atomic_load(mp__side_joiners(get)) & MP__WAITERS))
         if (mp_process_join(board->waiter, NULL, 1) != MP_ETIMEDOUT) result = MP_ESYSTEM;
     return result;
 }
