@@ -8,8 +8,8 @@
  * many, in a microsecond, and no queue is blocked while it is filled. The messages of a process that ends are freed.
  *
  *     mp_message message;
- *     MP_CHECK(mp_message_create(&message, sizeof(struct picture)));
- *     draw(message.data);
+ *     MP_CHECK(mp_message_create(&message, 1000 * sizeof(double)));
+ *     ((double *)message.data)[0] = 1.5;
  *     MP_CHECK(mp_queue_put_message(queue, &message, MP_FOREVER)); // message.data is NULL now
  *
  * What is put as bytes can be got as a message, and the other way round.

@@ -38,7 +38,7 @@ typedef struct mp_pipe_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
     bool one_way;     /**< duplex=False: the first end receives, the second one sends */
     size_t
-        capacity; /**< bytes on their way, in each direction, before send waits; rounded up; 0: 64 KiB. A message that is larger
+        capacity; /**< bytes on their way, in each direction, before send waits; rounded up; 0: 64 KiB, almost. A message that is larger
                        * goes through as it is received, and send returns when it has been */
 } mp_pipe_options;
 

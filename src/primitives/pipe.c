@@ -14,7 +14,8 @@
 #include <inttypes.h>
 #include <mp/pipe.h>
 
-#define CAPACITY      65536
+#define BESIDES       16 /* bytes of a ring that a message does not have: its header, and the next one */
+#define CAPACITY      (65536 - BESIDES)
 #define CAPACITY_MOST (UINT64_C(1) << 30)
 
 /* ---- creation --------------------------------------------------------------------------------------------------- */
@@ -85,8 +86,8 @@ int mp_pipe_create(mp_connection *a, mp_connection *b, const mp_pipe_options *op
     int result = mp__thread_join();
     if (result < 0) return result;
     uint64_t capacity = options->capacity ? options->capacity : CAPACITY, rings[2] = {0}, ids[2] = {0};
-    result = mp__ring_create(capacity, &rings[0]);
-    if (result == 0 && !options->one_way) result = mp__ring_create(capacity, &rings[1]);
+    result = mp__ring_create(capacity + BESIDES, &rings[0]);
+    if (result == 0 && !options->one_way) result = mp__ring_create(capacity + BESIDES, &rings[1]);
     if (result == 0) {
         mp__arena_lock();
         result = create(rings, options->name, &ids[0], &ids[1]);
@@ -201,7 +202,7 @@ static int send_large(const struct mp__channel *channel, const void *data, uint6
 /* What goes through the ring in one piece. */
 static bool is_small(const struct mp__channel *channel, uint64_t size)
 {
-    return size <= ((uint64_t)atomic_load_explicit(&channel->put->mask, memory_order_relaxed) + 1) * 4;
+    return size <= (atomic_load_explicit(&channel->put->mask, memory_order_relaxed) + UINT64_C(1)) * 8 - BESIDES;
 }
 
 MP__RARELY static int send_slowly(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
