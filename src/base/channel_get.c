@@ -199,6 +199,7 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
         if (parcel->done) ring_bell(&get->bell, UINT32_MAX);
         if (used) (void)mp__message_free(used);
         if (result != WOULD_WAIT) return result;
+        if (last == MP_EPEERDEAD && is_closed(channel)) last = MP_ECLOSED; /* the last one closed it, and ended */
         if (last) return last;
         bool waits = !mp__deadline_passed(deadline);
         if (waits && spin_for_item(get)) continue;

@@ -97,6 +97,24 @@ static bool used_up(uint64_t state)
     return mp__generation_of(state) == UINT32_MAX - 1;
 }
 
+#define NAME_WORDS (MP__NAME_SIZE / sizeof(uint64_t))
+
+static void name_set(struct mp__control *control, const char *name)
+{
+    uint64_t words[NAME_WORDS] = {0};
+    if (name) memcpy(words, name, strnlen(name, sizeof words - 1));
+    _Atomic uint64_t *at = (_Atomic uint64_t *)(void *)control->name;
+    for (size_t i = 0; i < NAME_WORDS; i++) atomic_store_explicit(&at[i], words[i], memory_order_relaxed);
+}
+
+/* Word by word: who comes late may be looking, or changing something. */
+static void copy(struct mp__control *to, struct mp__control *from)
+{
+    _Atomic uint64_t *in = (_Atomic uint64_t *)(void *)from, *out = (_Atomic uint64_t *)(void *)to;
+    for (size_t i = 0; i < sizeof *from / sizeof *in; i++)
+        atomic_store_explicit(&out[i], atomic_load_explicit(&in[i], memory_order_relaxed), memory_order_relaxed);
+}
+
 int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
                      void (*fill)(struct mp__control *, const void *), const void *with, uint64_t *id)
 {
@@ -104,14 +122,13 @@ int mp__control_take(enum mp__type type, const char *name, uint64_t creator,
     uint32_t index;
     int result = take_free(&index, &control);
     if (result < 0) return result;
-    control->creator = creator;
+    atomic_store_explicit(&control->creator, creator, memory_order_relaxed);
     atomic_store_explicit(&control->held, 0, memory_order_relaxed);
     atomic_store_explicit(&control->holders, 0, memory_order_relaxed);
     /* Who has the handle of what was here may look at the same moment, and finds the generation changed then. */
     for (size_t i = 0; i < sizeof control->as / sizeof *control->as.all; i++)
         atomic_store_explicit(&control->as.all[i], 0, memory_order_relaxed);
-    memset(control->name, 0, sizeof control->name);
-    if (name) memcpy(control->name, name, strnlen(name, sizeof control->name - 1));
+    name_set(control, name);
     uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
     atomic_store_explicit(&control->state, state & ~UINT64_C(0xffffffff), memory_order_relaxed);
     if (fill) fill(control, with); /* the word, too, if it shall not be 0 */
@@ -193,7 +210,7 @@ int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control
     mp__arena_lock();
     if (before && mp__control_alive(control, id)) before(control);
     bool mine = retire(control, id, type, &state);
-    if (mine && last) memcpy(last, control, sizeof *last);
+    if (mine && last) copy(last, control);
     mp__arena_unlock();
     if (mine) wake_all(control, id, type, state);
     mp__waiters_call();

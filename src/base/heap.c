@@ -445,23 +445,28 @@ void mp__heap_set_ref(uint64_t offset, uint64_t ref)
 
 /* ---- after a death --------------------------------------------------------------------------------------------- */
 
-static void slab_sweep(uint32_t page, uint64_t process)
+/* True: it is no slab any more. */
+static bool slab_sweep(uint32_t page, uint64_t process)
 {
     const struct slab *slab = slab_at(page);
     for (uint32_t cell = 0; slab && page_at(page)->state == MP__PAGE_SLAB && cell < slab->fresh; cell++)
         if (slab->refs[cell] == process) small_free(page, cell);
+    return page_at(page)->state != MP__PAGE_SLAB;
 }
 
 void mp__heap_sweep(uint64_t process)
 {
     mp__arena_lock();
-    /* A run that becomes free grows together with its neighbours, whose records stay as they are: so `next` leads on. */
+    /* A run that becomes free grows together with its neighbours, and then begins and ends elsewhere: all of it anew. */
     for (uint32_t page = 0, next; pages_are_here() && page < heap()->top; page = next) {
         const struct mp__page *record = page_at(page);
         uint64_t ref = record->state == MP__PAGE_RUN ? record->ref : 0;
         next = page + record->run;
-        if (record->state == MP__PAGE_SLAB) slab_sweep(page, process);
-        if (ref == pending(process)) run_free(page, record->run);
+        if (record->state == MP__PAGE_SLAB && slab_sweep(page, process)) next = 0;
+        if (ref == pending(process)) {
+            run_free(page, record->run);
+            next = 0;
+        }
         if (ref == process) {
             large_free(page); /* lets the lock go meanwhile */
             next = 0;

@@ -85,8 +85,8 @@ static int remember(struct mp__control *object, uint64_t id, uint64_t process)
 /* It belongs to nothing: its object is no more, or does not know it. Not if something of that can not be mapped. */
 static bool is_lost(const struct mp__control *lost)
 {
-    const struct mp__control *block = mp__control_any(lost->creator);
-    uint64_t id = lost->creator;
+    uint64_t id = atomic_load_explicit(&lost->creator, memory_order_relaxed);
+    const struct mp__control *block = mp__control_any(id);
     while (block && block != lost) {
         const struct mp__control *next = block_after(block, &id);
         if (!id) return true;
@@ -187,9 +187,10 @@ static enum mp__peers look(const struct mp__control *object, uint64_t id, uint64
     if (alive || (block_id && !mp__control_is_over(block_id))) return MP__PEERS_ALIVE; /* what can not be mapped */
     if (!mp__control_alive(object, id)) return MP__PEERS_NONE;
     if (held && held != besides) return MP__PEERS_DEAD;
-    if (!object->creator || object->creator == besides) return MP__PEERS_NONE;
-    struct mp__process *creator = NULL; /* no peer: it does not count any more once there is another holder */
-    return is_alive(object->creator, &creator) ? MP__PEERS_ALIVE : MP__PEERS_DEAD;
+    uint64_t creator = atomic_load_explicit(&object->creator, memory_order_relaxed);
+    if (!creator || creator == besides) return MP__PEERS_NONE;
+    struct mp__process *none = NULL; /* no peer: it does not count any more once there is another holder */
+    return is_alive(creator, &none) ? MP__PEERS_ALIVE : MP__PEERS_DEAD;
 }
 
 /* That all are dead only counts if nobody has come meanwhile where it had looked already: nobody can under the arena's lock. */

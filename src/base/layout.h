@@ -86,7 +86,7 @@ struct mp__control {
     alignas(8) _Atomic uint64_t state;
     _Atomic uint32_t type;               /* enum mp__type; changes only while not alive */
     uint32_t next;                       /* of the free ones: index, or 0; under the arena's lock */
-    alignas(8) uint64_t creator;         /* process; 0: not known. Of holders: the object */
+    alignas(8) _Atomic uint64_t creator; /* process; 0: not known. Of holders: the object */
     alignas(8) _Atomic uint64_t held;    /* by whom it ever was: 0, the only process, or MP__HELD_BY_MANY */
     alignas(8) _Atomic uint64_t holders; /* the first, or next, block of them; 0: none */
     union {
@@ -147,7 +147,7 @@ struct mp__control {
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         alignas(8) _Atomic uint64_t all[7];
     } as;
-    char name[MP__NAME_SIZE];
+    alignas(8) char name[MP__NAME_SIZE];
 };
 _Static_assert(sizeof(struct mp__control) == 128, "control blocks are an array of 128 bytes each");
 #define MP__HELD_BY_MANY UINT64_C(1) /* no id */
