@@ -20,6 +20,17 @@ static inline bool inside_somebody_sleeps(uint64_t id)
     return control && atomic_load(&control->state) & MP__WAITERS;
 }
 
+/* Whether somebody sleeps until there is something in a queue or for a connection to receive; or room in it. */
+static inline bool inside_somebody_sleeps_at(uint64_t id, bool for_room)
+{
+    struct mp__control *control = mp__control_any(id);
+    bool queue = control && atomic_load(&control->type) == MP__QUEUE;
+    _Atomic uint64_t *get = queue ? &control->as.queue.get : &control->as.connection.put_other;
+    _Atomic uint64_t *put = queue ? &control->as.queue.put : &control->as.connection.get_other;
+    const struct mp__side *side = control ? mp__side_at(atomic_load(for_room ? get : put)) : NULL;
+    return side && atomic_load(&side->bell) & MP__WAITERS;
+}
+
 /* How many threads wait to be told something by a condition, a barrier or an owned semaphore: those of that process, or of all
  * (0); dead ones, too, that nobody has recovered yet. */
 static inline int inside_waiting_for(uint64_t id, uint64_t process)

@@ -2,6 +2,7 @@
  *
  * test_pipe.c - messages through pipes, between processes and threads, some of which are killed.
  */
+#include "inside.h"
 #include "require.h"
 #include "support.h"
 
@@ -68,10 +69,9 @@ static mp_process start(mp_target target, const struct job *job, mp_connection e
     return start_with(target, *job, end, 0, 0);
 }
 
-/* Others are most likely asleep by then. Nothing depends on it. */
-static void linger(const struct job *job)
+static void wait_for_waiter(mp_connection end, bool for_room)
 {
-    assert_int_equal(mp_semaphore_acquire(job->begin.semaphore, 10), MP_ETIMEDOUT);
+    while (!inside_somebody_sleeps_at(end.id, for_room)) mp_os_sleep(1000000);
 }
 
 static mp_stats stats_now(void)
@@ -324,7 +324,8 @@ static void assert_limited(size_t size, size_t most)
     ok(mp_connection_close(a));
     ok(mp_connection_close(b));
     free(bytes);
-    if (result == 0) print_error("of %zu bytes each more than %zu were sent\n", size, most);
+    if (result == 0)
+        print_error("of %lu bytes each more than %lu were sent\n", (unsigned long)size, (unsigned long)most);
     assert_int_equal(result, MP_ETIMEDOUT);
     if (most) assert_true(sent > 0);
 }
@@ -541,7 +542,7 @@ static void waiters_add_threads(struct waiters *waiters)
     for (int i = 0; i < waiters->count; i++)
         assert_int_equal(pthread_create(&waiters->threads[i], NULL, waiter_thread, &waiters->jobs[i]), 0);
     for (int i = 0; i < waiters->count; i++) assert_true(gate_take(waiters->jobs[i].ready));
-    linger(&waiters->jobs[0]);
+    wait_for_waiter(waiters->jobs[0].end, is_send(waiters->jobs[0].what));
 }
 
 static void waiters_end(const struct waiters *waiters, int result)
@@ -567,7 +568,7 @@ static void full_pipe_goes_on(void **state)
         mp_process senders[CROWD];
         for (int i = 0; i < CROWD; i++) senders[i] = start_with(waiter, job, a, what, 0);
         for (int i = 0; i < CROWD; i++) assert_true(gate_take(job.ready));
-        linger(&job);
+        wait_for_waiter(a, true);
         for (int i = 0; i < CROWD; i++) assert_int_equal(mp_process_is_alive(senders[i]), 1); /* there is no room */
         for (int i = 0; i < count; i++) assert_next(b, i);
         for (int i = 0; i < CROWD; i++) assert_next(b, -1); /* theirs, behind */

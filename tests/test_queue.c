@@ -70,17 +70,9 @@ static size_t size_of(mp_queue queue)
     return size;
 }
 
-/* Whether somebody sleeps until there is an item, or room. */
-static bool somebody_waits(mp_queue queue, bool for_room)
-{
-    const struct mp__control *control = mp__control_of(queue.id, MP__QUEUE);
-    uint64_t id = atomic_load(for_room ? &control->as.queue.get : &control->as.queue.put);
-    return atomic_load(&mp__side_at(id)->bell) & MP__WAITERS;
-}
-
 static void wait_for_waiter(mp_queue queue, bool for_room)
 {
-    while (!somebody_waits(queue, for_room)) mp_os_sleep(1000000);
+    while (!inside_somebody_sleeps_at(queue.id, for_room)) mp_os_sleep(1000000);
 }
 
 /* ---- one process ------------------------------------------------------------------------------------------------ */
@@ -591,8 +583,6 @@ static void nobody_is_left(void **state)
     /* Killed while this one waits. */
     other = start(wait_to_be_killed, &job);
     assert_true(gate_take(job.ready));
-    struct job for_killer = job;
-    (void)for_killer;
     ok(mp_process_kill(other));
     fails(MP_EPEERDEAD, mp_queue_get(job.queue, &number, sizeof number, NULL, MP_FOREVER));
     assert_int_not_equal(support_end(other), 0);

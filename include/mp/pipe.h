@@ -16,11 +16,12 @@
  *     }
  *
  * Deaths. An end is held by its creator, until it is handed over: by standing in the arguments of a child, or by being used in
- * another process. When all who hold it are dead, or have ended, the other side receives what was sent, then MP_EPEERDEAD, and so
- * does who sends to it. What was being sent, or received, by who was killed: as of a queue (mp/queue.h).
+ * another process. When all who hold it are dead, or have ended, the other side receives what was sent, then MP_EPEERDEAD, and
+ * so does who sends to it and would have to wait. So hand a child the end that it is to use, not both. What was being sent, or
+ * received, by who was killed: as of a queue (mp/queue.h).
  *
- * mp_connection_close closes an end for everybody. Do not translate the line in which a Python parent closes the child's end: it
- * would cut the child off. Nothing has to be closed for the other side to see the end of a process.
+ * mp_connection_close closes an end for everybody. Do not translate the line in which a Python parent closes the child's end:
+ * it would cut the child off. Nothing has to be closed for the other side to see the end of a process.
  *
  * What does not end in time has done nothing. MP_FOREVER waits for ever; 0 and less look once. None of them is for
  * signal handlers.
@@ -37,9 +38,9 @@ MP_BEGIN
 typedef struct mp_pipe_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
     bool one_way;     /**< duplex=False: the first end receives, the second one sends */
-    size_t
-        capacity; /**< bytes on their way, in each direction, before send waits; rounded up; 0: 64 KiB, almost. A message that is larger
-                       * goes through as it is received, and send returns when it has been */
+    /** Bytes on their way, in each direction, before send waits; rounded up; 0: 64 KiB, almost. A message that is larger goes
+     * through as it is received, and send returns when it has been. */
+    size_t capacity;
 } mp_pipe_options;
 
 /**
@@ -151,8 +152,8 @@ MP_NODISCARD MP_API int mp_connection_recv_message(mp_connection connection, mp_
 MP_NODISCARD MP_API int mp_connection_poll(mp_connection connection, int64_t timeout_ms);
 
 /**
- * Close an end, for all who hold it. The other side receives what was sent, then MP_ECLOSED; it can send no more, and what it has
- * sent and nobody has received is gone. Who waits at this end gets MP_EBADHANDLE. When both ends are closed the pipe is gone.
+ * Close an end, for all who hold it. The other side receives what was sent, then MP_ECLOSED; it can send no more, and what
+ * nobody has received here is gone. Who waits at this end gets MP_EBADHANDLE. When both ends are closed the pipe is gone.
  *
  * \returns 0.
  *

@@ -18,7 +18,8 @@
  * Deaths. An item is in the queue once its put has done all but return, and has left it once its get has: what a process was
  * putting when it was killed never appears, and what it was getting another one gets. Nobody waits behind the dead. A get
  * that would wait when every other process that was given the queue, in its arguments, or has used it is dead, is MP_EPEERDEAD;
- * so is a put that would wait for room, and a join. Nothing has changed then: call again if somebody new will come.
+ * so is a put that would wait for room, and a join. Who has created it, and handed it on, is none of those until it uses it.
+ * Nothing has changed then: call again if somebody new will come.
  *
  * What does not end in time, in any of these, has done nothing. MP_FOREVER waits for ever; 0 and less look once.
  * None of them is for signal handlers.
@@ -151,8 +152,8 @@ MP_NODISCARD MP_API int mp_queue_put_many(mp_queue queue, const void *items, siz
                                           size_t *done, int64_t timeout_ms);
 
 /**
- * Get several items of one size: wait for the first, then take what is there with it. They are got together: should this process be
- * killed before it has them, another one gets all of them.
+ * Get several items of one size: wait for the first, then take what is there with it. They are got together: should this
+ * process be killed before it has them, another one gets all of them.
  *
  * \param queue       the queue.
  * \param items       receives them, one behind the other.
@@ -235,8 +236,8 @@ MP_API int mp_queue_task_done(mp_queue queue);
 MP_API int mp_queue_join(mp_queue queue, int64_t timeout_ms);
 
 /**
- * No more puts, by anybody: they are MP_ECLOSED, also those that wait for room. Gets get what is there, then MP_ECLOSED. To close
- * again does nothing.
+ * No more puts, by anybody: they are MP_ECLOSED, also those that wait for room. Gets get what is there, then MP_ECLOSED. To
+ * close again does nothing.
  *
  * \returns 0.
  *

@@ -276,13 +276,13 @@ void mp__side_leave(struct mp__side *side, uint64_t id)
 
 /* ---- looking ---------------------------------------------------------------------------------------------------- */
 
+/* Not for long: the caller may have the other side's lock, and who has this one want it. */
 void mp__side_make_whole(struct mp__side *side, uint64_t id)
 {
     uint32_t owner = (uint32_t)peek(&side->state) & MP__LOCK_OWNER;
     if (owner && owner != mp__self.owner) (void)mp__recover_if_dead(owner, false);
-    if (!(peek(&side->state) & MP__LOCK_DIED) || mp__thread_join() < 0 || mp__side_enter(side, id, MP_OS_NEVER) < 0)
-        return;
-    mp__side_leave(side, id);
+    if (!(peek(&side->state) & MP__LOCK_DIED) || mp__thread_join() < 0) return;
+    if (mp__side_enter(side, id, 0) == 0) mp__side_leave(side, id);
 }
 
 uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes)
@@ -309,8 +309,8 @@ bool mp__channel_is_lonely(const struct mp__channel *channel)
 
 /* ---- deaths ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the record that was being put is committed, though `at` may not say so yet: it is there, or has been got, and its ring
- * may be something else by now. */
+/* Whether the record that was being put is committed, though `at` may not say so yet: it is there, or has been got, and its
+ * ring may be something else by now. */
 static bool is_committed(const struct mp__side *side)
 {
     uint64_t at = peek(&side->at);
@@ -336,7 +336,7 @@ static void settle(struct mp__side *side, uint64_t moving, bool committed, uint6
 void mp__side_settle(struct mp__side *side, uint64_t process)
 {
     uint64_t moving = atomic_load_explicit(&side->moving, memory_order_acquire); /* Q4 */
-    if (!moving || is_going(side)) return;
+    if (!moving) return; /* who frees the rings has taken the lock before, and repaired */
     bool committed = is_committed(side);
     atomic_thread_fence(memory_order_acquire);
     if (peek(&side->moving) == moving) settle(side, moving, committed, process);
@@ -349,7 +349,7 @@ static void repair_put(struct mp__side *put, uint64_t id)
     uint64_t spare = peek(&put->spare), moving = peek(&put->moving);
     if (moving) {
         if (committed)
-            mp__message_sent(moving, mp__message_owner(moving));
+            mp__message_settle(moving);
         else
             (void)mp__message_free(moving);
         atomic_store_explicit(&put->moving, 0, memory_order_release);
@@ -467,20 +467,20 @@ static uint32_t sweep_ring(const struct mp__ring *ring, uint32_t mask, uint32_t 
     return position;
 }
 
-void mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process)
+bool mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process)
 {
     uint64_t maker = peek(&side->maker);
-    if (!maker || (maker != process && !mp__process_has_ended(maker))) return;
+    if (!maker || (maker != process && !mp__process_has_ended(maker))) return true;
     uint64_t get_id = peek(&side->other), object = peek(&side->object), following;
     struct mp__side *get = side_of(get_id, MP__GET_SIDE);
     if (atomic_load_explicit(&side->type, memory_order_relaxed) != MP__PUT_SIDE) {
         /* Its put side has gone before it, or was never there. */
         if (mp__control_is_over(get_id)) mp__control_retire(id, MP__GET_SIDE);
-        return;
+        return true;
     }
-    if (object && (somebody_is_in(side) || (get && somebody_is_in(get)))) return; /* who has come late: later */
     uint64_t getter = get ? peek(&get->object) : 0;
-    if ((object && !mp__control_is_over(object)) || (getter && !mp__control_is_over(getter))) return;
+    if ((object && !mp__control_is_over(object)) || (getter && !mp__control_is_over(getter))) return true;
+    if (object && (somebody_is_in(side) || (get && somebody_is_in(get)))) return false;
     uint32_t position = get ? position_of(peek(&get->at)) : 0;
     if (get && peek(&get->spare) != peek(&get->ring)) give_ring(peek(&get->spare), id, process);
     for (uint64_t offset = get && object ? peek(&get->ring) : 0; offset; offset = following) {
@@ -499,4 +499,5 @@ void mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process)
     give_ring(peek(&side->spare), id, process);
     mp__control_retire(id, MP__PUT_SIDE);
     if (get) mp__control_retire(get_id, MP__GET_SIDE);
+    return true;
 }

@@ -2,8 +2,8 @@
  *
  * channel.h - messages from those at one side to those at the other: what pipes and queues are made of.
  *
- * A channel is a ring of bytes in the heap, into which records are put, and two sides (struct mp__side): where the next record is
- * put, and where the next one is got. Each side has a lock, held for as long as it takes to copy a record, so any number of
+ * A channel is a ring of bytes in the heap, into which records are put, and two sides (struct mp__side): where the next record
+ * is put, and where the next one is got. Each side has a lock, held for as long as it takes to copy a record, so any number of
  * threads and processes may be at either. Sides are control blocks: who comes with the id of one that is over changes nothing.
  *
  *     record   a header, 64 bits:  63       4 3    0     then, in granules of 8 bytes:
@@ -16,18 +16,19 @@
  * who has got that frees the first. So there is no limit but those that are set, and nothing is ever moved.
  *
  * Invariants:
- *   - Q1: the header is stored with release, and read with acquire, by who has the lock of the other side. The header behind it is
- *     0 by then. The get side's `at` is stored with release when a record has been copied, and read with acquire by who wants its
- *     room.
+ *   - Q1: the header is stored with release, and read with acquire, by who has the lock of the other side. The header behind it
+ *     is 0 by then. The get side's `at` is stored with release when a record has been copied, and read with acquire by who
+ *     wants its room.
  *   - Q2: before a record is committed next_at and next_bytes say what shall be when it is. So who finds that the last
  *     one at a side has died can tell how far that came, from the header and `at`, and finishes what is committed (repair).
  *   - Q3: a get is committed by the store to the get side's `at`. What is got has been copied by then, and was nobody else's.
  *   - Q4: `moving` is a message that is being put, or got, by who has the lock; it is stored after next_at, which differs from
- *     `at` until that is committed, and it is 0 again before next_at is stored anew. So whoever recovers that process can tell whose
- *     the message is, without the lock.
+ *     `at` until that is committed, and it is 0 again before next_at is stored anew. So whoever recovers that process can tell
+ *     whose the message is, without the lock.
  *   - Q5: rings have the put side's id as their ref. `spare` is the one that is about to be used, or done with.
  *   - Q6: who has a lock looks whether the object is still alive, and touches no ring if it is not: rings are freed by who
- *     has made it over, and then had both locks.
+ *     has made it over, and then had both locks. The sides are kept until then: who sets a flag in one holds the other one's
+ *     lock, or its own.
  */
 #ifndef MP_BASE_CHANNEL_H
 #define MP_BASE_CHANNEL_H
@@ -43,11 +44,10 @@ struct mp__channel {
     const char *call;
     struct mp__side *put, *get;
     uint64_t put_id, get_id;
-    struct mp__control *object,
-        *peer; /* what it was called with; and whose holders could do the other half: once that is over it
-                                        * is closed */
+    struct mp__control *object; /* what it was called with */
+    struct mp__control *peer;   /* whose holders could do the other half; once it is over the channel is closed */
     uint64_t id, peer_id;
-    uint64_t besides; /* a process that does not count among these, or 0 */
+    uint64_t besides; /* a process that does not count among those, or 0 */
 };
 
 /* What is put, or to be got: a number of items of one size; or any one; or a message. */
@@ -62,27 +62,26 @@ struct mp__parcel {
 
 /* ---- life ---- */
 
-/* A channel whose ring has room for so many bytes, or may grow (0), with at most so many items (0: any number) and
- * bytes; put and get sides. They are nobody's until mp__channel_join. The arena's lock is held; `ring` was allocated with
- * mp__ring_create. 0, MP_ENOMEM, MP_ELIMIT. */
 struct mp__channel_plan {
-    uint64_t ring; /* offset */
-    bool fixed;
-    uint32_t most;
-    uint64_t most_bytes;
+    uint64_t ring;       /* offset of one that mp__ring_create has made */
+    bool fixed;          /* no other shall follow it */
+    uint32_t most;       /* items at a time; 0: any number */
+    uint64_t most_bytes; /* of items at a time; 0: any number */
 };
+/* Both sides of a channel, which are nobody's until mp__channel_join_locked. The arena's lock is held. 0, MP_ENOMEM,
+ * MP_ELIMIT. */
 int mp__channel_create_locked(const struct mp__channel_plan *plan, uint64_t *put, uint64_t *get);
 /* Its sides belong to these objects from here on. The arena's lock is held. */
 void mp__channel_join_locked(uint64_t put, uint64_t putter, uint64_t get, uint64_t getter);
 /* Undo the first. The arena's lock is held. */
 void mp__channel_drop_locked(uint64_t put, uint64_t get);
-/* A ring for a channel, this process's so far. 0 or MP_ENOMEM (no detail). */
+/* A ring of so many bytes at least, 0: of what may grow; this process's so far. 0 or MP_ENOMEM (no detail). */
 int mp__ring_create(uint64_t bytes, uint64_t *offset);
 
 /* This process makes an end of the side's object, or of both: what it leaves undone then is finished by who recovers it. */
 void mp__side_claim_locked(uint64_t id, enum mp__type type);
-/* Whoever waits at either side has to look: it was closed, or an object is over. When this returns nobody is about to put
- * something who has not seen that. */
+/* Whoever waits at either side has to look: it is closed from here on (flags), or an object is over. When this returns nobody
+ * is about to put something who has not seen that. */
 void mp__channel_shut(uint64_t put_id, uint64_t get_id, uint32_t flags);
 /* Both objects are over, and the sides claimed: free all that is in it, and the sides. */
 void mp__channel_free(uint64_t put, uint64_t get);
@@ -113,7 +112,8 @@ static inline _Atomic uint32_t *mp__side_joiners(struct mp__side *get)
     return &get->most;
 }
 
-/* Where a side lies, whatever it is by now; NULL: it can not be mapped. It is not looked at: somebody else may be changing it. */
+/* Where a side lies, whatever it is by now; NULL: it can not be mapped. It is not looked at: somebody else may be changing
+ * it. */
 static inline struct mp__side *mp__side_at(uint64_t id)
 {
     uint64_t index = id & MP__INDEX_MASK;
@@ -136,7 +136,7 @@ void mp__side_finish(uint64_t side, enum mp__type type, uint64_t object, uint64_
 bool mp__side_is_unfinished(uint64_t side, enum mp__type type, uint64_t process);
 /* Whose the message is that it was moving. */
 void mp__side_settle(struct mp__side *side, uint64_t process);
-/* It was about to create or free it, which is finished. */
-void mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process);
+/* It was about to create or free it, which is finished. False: somebody has come late, and is in there yet. */
+bool mp__side_sweep(struct mp__side *side, uint64_t id, uint64_t process);
 
 #endif

@@ -169,8 +169,9 @@ static bool spin_for_item(const struct mp__side *get)
     return ready;
 }
 
-/* Until something is put, or there is another reason to look: 0; or MP_EPEERDEAD: who could put something is dead. The last look is
- * taken with the lock: the sides can not become something else then, and no other getter be on its way to the next ring. */
+/* Until something is put, or there is another reason to look: 0; or MP_EPEERDEAD: who could put something is dead. The last
+ * look is taken with the lock: the sides can not become something else then, and no other getter be on its way to the next
+ * ring. */
 static int sleep_for_item(const struct mp__channel *channel, int64_t deadline)
 {
     struct mp__side *put = channel->put, *get = channel->get;

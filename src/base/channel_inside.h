@@ -128,11 +128,11 @@ bool mp__ring_follow(struct mp__side *get);
 
 /* ---- messages larger than the ring ---- */
 
-/* The head of the channel, if it is what is left of a message that somebody has begun to send or to receive: it is skipped, and this is
- * true. */
+/* The head of the channel, if it is what is left of a message that somebody has begun to send or to receive: it is skipped, and
+ * this is true. */
 bool mp__stream_skip_rest(const struct mp__channel *channel, uint64_t header);
-/* The message that begins with this STREAM: 0; 1: it was cut, and is gone; or an error: it will be sent anew. The lock of the get
- * side is held. */
+/* The message that begins with this STREAM: 0; 1: it was cut, and is gone; or an error: it will be sent anew. The lock of the
+ * get side is held. */
 int mp__channel_get_stream(const struct mp__channel *channel, struct mp__parcel *parcel, uint64_t header,
                            int64_t deadline);
 /* Somebody who was receiving one does not any more. */

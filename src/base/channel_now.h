@@ -53,8 +53,8 @@ static inline bool has_room(struct mp__side *put, const struct mp__side *get, st
 #define LINE 64u
 #define FEW  8u
 
-/* Of a small one what lies in the header's cache line is written last: who looks at that, spinning, takes the line away between two
- * stores to it. */
+/* Of a small one what lies in the header's cache line is written last: who looks at that, spinning, takes the line away between
+ * two stores to it. */
 static inline void write_bytes(struct mp__ring *ring, uint32_t mask, uint32_t position, const void *data, uint64_t size)
 {
     uint32_t index = position & mask;
@@ -102,8 +102,8 @@ static inline void commit_put(struct mp__side *put, struct mp__ring *ring, uint3
 
 #define AHEAD 64u /* granules: as far as records are written while one cache line is fetched */
 
-/* What the other side has read is in its cache. The locks wait for all that was written before: so what will be written is fetched
- * in time. */
+/* What the other side has read is in its cache. The locks wait for all that was written before: so what will be written is
+ * fetched in time. */
 static inline void fetch_ahead(struct mp__ring *ring, uint32_t mask, uint32_t position)
 {
 #if defined(__GNUC__)
@@ -171,8 +171,9 @@ static inline void get_bytes(struct mp__side *get, const struct mp__ring *ring, 
     commit_get(get);
 }
 
-/* Whether there is a record, as it seems without the lock: the ring may be another one by now, or what is read be in the middle of
- * being written. So it is a hint, and a race that ThreadSanitizer shall not look at: not an atomic load, which it always does. */
+/* Whether there is a record, as it seems without the lock: the ring may be another one by now, or what is read be in the middle
+ * of being written. So it is a hint, and a race that ThreadSanitizer shall not look at: not an atomic load, which it always
+ * does. */
 #if defined(__clang__) || defined(__GNUC__)
 __attribute__((no_sanitize("thread")))
 #endif
@@ -187,7 +188,8 @@ seems_ready(const struct mp__side *get)
 
 #define LOOKS 24
 
-/* The same, looking again and again for a moment, before anything else is done that takes time: an answer may be about to come. */
+/* The same, looking again and again for a moment, before anything else is done that takes time: an answer may be about to
+ * come. */
 static inline bool is_ready_soon(const struct mp__side *get, bool waits)
 {
     if (seems_ready(get)) return true;
@@ -207,7 +209,7 @@ static inline int look_before_put(const struct mp__channel *channel)
     return mp__control_alive(channel->peer, channel->peer_id) ? 0 : MP_ECLOSED;
 }
 
-/* ---- at once; false: go the long way ---------------------------------------------------------------------------------------------------- */
+/* ---- at once; false: go the long way --------------------------------------------------------------------------- */
 
 static inline bool mp__channel_put_now(const struct mp__channel *channel, const void *data, uint64_t size)
 {

@@ -66,8 +66,8 @@ static int put_some(const struct mp__channel *channel, struct mp__parcel *parcel
     return result;
 }
 
-/* Whether enough was got since: something; or of a ring that was full so much that this side does not follow the other one record
- * by record, each of which has to be told from one processor to the other then. */
+/* Whether enough was got since: something; or of a ring that was full so much that this side does not follow the other one
+ * record by record, each of which has to be told from one processor to the other then. */
 static bool is_worth_it(const struct mp__channel *channel, uint64_t seen)
 {
     const struct mp__side *put = channel->put;
@@ -87,8 +87,8 @@ static bool spin_for_room(const struct mp__channel *channel, uint64_t seen)
     return changed;
 }
 
-/* Until something is got, or there is another reason to look: 0; or MP_EPEERDEAD: who could get something is dead. The last look is
- * taken with the lock: the sides can not become something else then. */
+/* Until something is got, or there is another reason to look: 0; or MP_EPEERDEAD: who could get something is dead. The last
+ * look is taken with the lock: the sides can not become something else then. */
 static int sleep_for_room(const struct mp__channel *channel, const struct mp__parcel *parcel, int64_t deadline)
 {
     struct mp__side *put = channel->put, *get = channel->get;

@@ -4,16 +4,16 @@
  *
  *     STREAM (the size of all of it), CHUNK, CHUNK, ..., LAST
  *
- * Both sides have their locks from its beginning to its end, and the sender stays until all of it has been received. So nothing of
- * it is anywhere else than with the sender, and should the receiver die, or give up, it begins anew for the next one.
+ * Both sides have their locks from its beginning to its end, and the sender stays until all of it has been received. So nothing
+ * of it is anywhere else than with the sender, and should the receiver die, or give up, it begins anew for the next one.
  *
  * Invariants:
  *   - R1: MP__SIDE_STREAM is set on the put side while a sender is at it. A receiver in the middle of a message, who finds no
  *     record and that flag not set, or another record than a CHUNK or LAST, drops what it has: the sender died, or gave up.
  *   - R2: `most` of the get side grows when a receiver leaves a message it had begun; what is left of that is skipped, and the
  *     sender begins anew.
- *   - R3: that it was received is decided by compare-and-swap of the header of LAST: to TAKEN by the receiver, who commits then,
- *     or to CUT by the sender who gives up.
+ *   - R3: that it was received is decided by compare-and-swap of the header of LAST: to TAKEN by the receiver, who commits
+ *     then, or to CUT by the sender who gives up.
  *   - R4: a STREAM counts as an item when it is put, and when it is got, however that ends.
  */
 #include "base/channel_now.h"

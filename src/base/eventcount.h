@@ -11,10 +11,11 @@
  *     | sleepers | turn |
  *
  * Invariants:
- *   - T1: between setting sleepers and the look there is a fence, and between the change and looking for sleepers: so either who
- *     waits sees the change, or who changes sees that somebody sleeps.
- *   - T2: to ring takes another turn, then wakes: who has prepared and does not sleep yet will not. Sleepers stays set; who finds
- *     nobody to be woken takes it away if the word is what it made of it, and then wakes all who have come to sleep since.
+ *   - T1: between setting sleepers and the look there is a fence, and between the change and looking for sleepers: so either
+ *     who waits sees the change, or who changes sees that somebody sleeps.
+ *   - T2: to ring takes another turn, then wakes: who has prepared and does not sleep yet will not. Sleepers stays set; who
+ *     finds nobody to be woken takes it away if the word is what it made of it, and then wakes all who have come to sleep
+ *     since.
  *   - T3: a death between the change and the ring, or of one who was woken: whoever recovers it rings for all
  *     (mp__eventcount_after_death). Who rings writes it down only where it takes sleepers away.
  */
@@ -40,7 +41,8 @@ static inline bool mp__eventcount_is_quiet(const _Atomic uint32_t *word)
 
 /* What to sleep on it with. Only while it can not become something else's. */
 uint32_t mp__eventcount_prepare(_Atomic uint32_t *word);
-/* Wake so many. Should the word be another object's by now it has no sleepers, as no other field has that bit, and stays as it is. */
+/* Wake so many. Should the word be another object's by now it has no sleepers, as no other field has that bit, and stays as it
+ * is. */
 void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count);
 /* Wake all, in any case. */
 void mp__eventcount_after_death(_Atomic uint32_t *word);

@@ -517,13 +517,6 @@ int mp__process_expected(const struct mp__process *record, uint64_t id)
     return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && !(end & MP__ENDED) ? mp__ending_code(end) : 0;
 }
 
-/* What a process leaves there it may also leave when it ends in order. */
-static bool has_channels(void)
-{
-    const uint32_t *counts = mp__header()->counts;
-    return counts[MP__MESSAGE] + counts[MP__PUT_SIDE] + counts[MP__GET_SIDE];
-}
-
 bool mp__process_end(uint64_t id, uint64_t ending)
 {
     struct mp__process *record = mp__process_of(id);
@@ -533,7 +526,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
         bool orderly = mp__process_returned(record);
         mp__thread_reclaim(id);
         mp__process_undeliver(record, id);
-        if (!orderly || has_channels()) mp__recover_process(id);
+        if (!orderly || mp__has_channels()) mp__recover_process(id);
     } else {
         mp__recover_messages(id);
     }

@@ -179,9 +179,8 @@ _Static_assert(sizeof(struct mp__side) == sizeof(struct mp__control), "sides are
 
 enum mp__side_flag {
     MP__SIDE_CLOSED = 1, /* put: nothing more is put */
-    MP__SIDE_UNREAD = 2, /* put: nobody will get it */
-    MP__SIDE_FIXED = 4,  /* put: it has one ring only */
-    MP__SIDE_STREAM = 8  /* in the middle of a message that is larger than the ring */
+    MP__SIDE_FIXED = 2,  /* it has one ring only: of a pipe */
+    MP__SIDE_STREAM = 4  /* in the middle of a message that is larger than the ring */
 };
 
 /* Records lie one behind the other, in granules of 8 bytes: a header, and what it says. */

@@ -121,6 +121,12 @@ void mp__message_sent(uint64_t id, uint64_t process)
     change_owner(id, putting(process), 0); /* M2 */
 }
 
+void mp__message_settle(uint64_t id)
+{
+    uint64_t owner = mp__message_owner(id);
+    if (owner == putting(owner)) change_owner(id, owner, 0); /* M2: else it has been received */
+}
+
 void mp__message_receive(uint64_t id)
 {
     struct mp__control *control = mp__control_of(id, MP__MESSAGE);

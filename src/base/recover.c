@@ -16,6 +16,9 @@
 #include "base/thread.h"
 #include "base/waiter.h"
 
+#define TRIES 100
+#define NAP   INT64_C(100000) /* ns */
+
 static void (*look_at_children)(void);
 
 void mp__recover_by_looking(void (*look)(void))
@@ -263,27 +266,30 @@ static void finish_connection(const struct mp__control *control, uint64_t id, ui
                     peer_id, process);
 }
 
-/* Channels, and the messages that are in none. */
-static void finish_channels(uint64_t process)
+/* Channels, and the messages that are in none. False: somebody is in one that is to go. */
+static bool finish_channels(uint64_t process)
 {
     uint32_t top = mp__header()->controls_top;
     uint64_t id;
+    bool all = true;
     for (int pass = 0; pass < 3; pass++) {
         for (uint32_t index = 1; index < top; index++) {
             struct mp__control *control = control_alive(index, &id);
             uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
             struct mp__side *side = type == MP__PUT_SIDE || type == MP__GET_SIDE ? (void *)control : NULL;
             if (pass == 0 && side) mp__side_settle(side, process);
-            if (pass == 1 && side) mp__side_sweep(side, id, process);
+            if (pass == 1 && side) all &= mp__side_sweep(side, id, process);
             if (pass == 2 && type == MP__MESSAGE) mp__message_sweep(control, id, process);
         }
     }
+    return all;
 }
 
-static void finish_objects(uint64_t process)
+static bool finish_objects(uint64_t process)
 {
     uint32_t top = mp__header()->controls_top;
     uint64_t id;
+    bool all = true;
     for (uint32_t index = 1; index < top; index++) {
         struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
@@ -294,8 +300,7 @@ static void finish_objects(uint64_t process)
         if (type == MP__QUEUE) finish_queue(control, id, process);
         if (type == MP__CONNECTION) finish_connection(control, id, process);
     }
-    if (mp__header()->counts[MP__PUT_SIDE] + mp__header()->counts[MP__GET_SIDE] + mp__header()->counts[MP__MESSAGE])
-        finish_channels(process);
+    if (mp__has_channels()) all = finish_channels(process);
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {
         const struct mp__control *control = control_alive(index, &id);
@@ -303,6 +308,7 @@ static void finish_objects(uint64_t process)
             control->as.lock.part && control->as.lock.maker == process)
             mp__control_retire(id, MP__RLOCK);
     }
+    return all;
 }
 
 void mp__recover_messages(uint64_t process)
@@ -325,9 +331,14 @@ void mp__recover_strays(void)
 
 void mp__recover_process(uint64_t id)
 {
-    mp__arena_lock();
-    finish_objects(id);
-    mp__process_sweep(id);
-    mp__arena_unlock();
+    /* Who is in a channel that is to go leaves it before long; unless it is stopped. */
+    for (int tries = TRIES;; tries--) {
+        mp__arena_lock();
+        bool all = finish_objects(id);
+        if (all || !tries) mp__process_sweep(id);
+        mp__arena_unlock();
+        if (all || !tries) break;
+        mp_os_sleep(NAP);
+    }
     mp__heap_sweep(id);
 }

@@ -18,6 +18,14 @@
 #define CAPACITY      (65536 - BESIDES)
 #define CAPACITY_MOST (UINT64_C(1) << 30)
 
+static const struct mp__words words = {
+    .type = "connection",
+    .thing = "pipe",
+    .item = "message",
+    .end = "the other end of pipe",
+    .peers = "every process that held the other end",
+};
+
 /* ---- creation --------------------------------------------------------------------------------------------------- */
 
 /* One end: the ids of its sides, and of the other ones of their channels; 0: it does not send, or receive. */
@@ -147,57 +155,10 @@ MP__RARELY static int find(const char *call, mp_connection connection, bool send
         return mp__fail(MP_EINVAL, "%s: this end of pipe \"%s\" only %s: the pipe is one_way", call, control->name,
                         sends ? "receives" : "sends");
     }
-    result = mp__hold(channel->object, connection.id);
-    if (result == MP_EBADHANDLE) return fail_handle(call, connection);
-    return result < 0 ? mp__fail(result, "%s: no memory to note who uses the pipe", call) : 0;
-}
-
-static inline bool is_held(const struct mp__channel *channel)
-{
-    return mp__hold(channel->object, channel->id) == 0;
-}
-
-static int fail(const struct mp__channel *channel, int result, bool sends, uint64_t size)
-{
-    const char *call = channel->call, *name = channel->object->name;
-    switch (result) {
-    case MP_EBADHANDLE:
-        return fail_handle(call, (mp_connection){channel->id});
-    case MP_ETIMEDOUT:
-        return sends ? mp__fail(result, "%s: pipe \"%s\" is full", call, name)
-                     : mp__fail(result, "%s: pipe \"%s\" is empty", call, name);
-    case MP_ECLOSED:
-        return sends ? mp__fail(result, "%s: the other end of pipe \"%s\" was closed", call, name)
-                     : mp__fail(result, "%s: the other end of pipe \"%s\" was closed, and all has been received", call,
-                                name);
-    case MP_EPEERDEAD:
-        return mp__fail(result, "%s: pipe \"%s\" is %s, and every process that held the other end is dead", call, name,
-                        sends ? "full" : "empty");
-    case MP_EMSGSIZE:
-        return mp__fail(result, "%s: the next message of pipe \"%s\" has %" PRIu64 " bytes", call, name, size);
-    case MP_EDEADLK:
-        return mp__fail(result, "%s: pipe \"%s\" is used by the call that this signal handler interrupts", call, name);
-    case MP_ENOMEM:
-        return mp__fail_code() == MP_ENOMEM ? result
-                                            : mp__fail(result, "%s: no address space for pipe \"%s\"", call, name);
-    default:
-        return result;
-    }
+    return mp__parcel_use(channel, &words);
 }
 
 /* ---- send ------------------------------------------------------------------------------------------------------- */
-
-static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
-{
-    int result = mp__channel_put(channel, parcel, mp__deadline(timeout_ms), false);
-    return result < 0 ? fail(channel, result, true, parcel->size) : 0;
-}
-
-static int send_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
-{
-    int result = mp__channel_put_stream(channel, data, size, mp__deadline(timeout_ms));
-    return result < 0 ? fail(channel, result, true, size) : 0;
-}
 
 /* What goes through the ring in one piece. */
 static bool is_small(const struct mp__channel *channel, uint64_t size)
@@ -209,46 +170,35 @@ MP__RARELY static int send_slowly(mp_connection connection, const void *data, si
 {
     static const char call[] = "mp_connection_send";
     struct mp__channel channel;
-    if (size > PTRDIFF_MAX) return mp__fail(MP_EINVAL, "%s: size is %zu: a negative number", call, size);
-    if (!data && size) return mp__fail(MP_EINVAL, "%s: data is NULL", call);
-    int result = find(call, connection, true, &channel);
+    int result = mp__parcel_check(call, data, size);
+    if (result == 0) result = find(call, connection, true, &channel);
     if (result < 0) return result;
-    if (!is_small(&channel, size)) return send_large(&channel, data, size, timeout_ms);
-    struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
-    return put(&channel, &parcel, timeout_ms);
+    int64_t deadline = mp__deadline(timeout_ms);
+    if (is_small(&channel, size)) {
+        struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
+        return mp__parcel_put(&channel, &words, &parcel, deadline, false);
+    }
+    result = mp__channel_put_stream(&channel, data, size, deadline);
+    return result < 0 ? mp__parcel_fail(&channel, &words, result, true, size) : 0;
 }
 
 int mp_connection_send(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
 {
     struct mp__channel channel;
-    if (open_channel("mp_connection_send", connection, true, &channel) && is_held(&channel) && (data || !size) &&
-        mp__channel_put_now(&channel, data, size))
+    if (open_channel("mp_connection_send", connection, true, &channel) && mp__parcel_is_used(&channel) &&
+        (data || !size) && mp__channel_put_now(&channel, data, size))
         return 0;
     return send_slowly(connection, data, size, timeout_ms);
 }
 
 int mp_connection_send_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
 {
-    static const char call[] = "mp_connection_send_message";
     struct mp__channel channel;
-    struct mp__parcel parcel;
-    int result = find(call, connection, true, &channel);
-    if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
-    if (result < 0) return result;
-    result = put(&channel, &parcel, timeout_ms);
-    if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
-        return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
-    if (result == 0) *message = (mp_message){0};
-    return result;
+    int result = find("mp_connection_send_message", connection, true, &channel);
+    return result < 0 ? result : mp__parcel_put_message(&channel, &words, message, timeout_ms, false);
 }
 
 /* ---- receive ---------------------------------------------------------------------------------------------------- */
-
-static int get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
-{
-    int result = mp__channel_get(channel, parcel, mp__deadline(timeout_ms));
-    return result < 0 ? fail(channel, result, false, parcel->size) : 0;
-}
 
 MP__RARELY static int recv_slowly(mp_connection connection, void *buffer, size_t capacity, size_t *size,
                                   int64_t timeout_ms)
@@ -257,41 +207,33 @@ MP__RARELY static int recv_slowly(mp_connection connection, void *buffer, size_t
     struct mp__channel channel;
     if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
     int result = find(call, connection, false, &channel);
-    if (result < 0) return result;
-    struct mp__parcel parcel = {.data = buffer, .size = capacity, .count = 1, .exact = !size};
-    result = get(&channel, &parcel, timeout_ms);
-    if (size && (result == 0 || result == MP_EMSGSIZE)) *size = (size_t)parcel.size;
-    return result;
+    return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
 int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
     struct mp__channel channel;
-    if (open_channel("mp_connection_recv", connection, false, &channel) && is_held(&channel) && (buffer || !capacity) &&
-        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size))
+    if (open_channel("mp_connection_recv", connection, false, &channel) && mp__parcel_is_used(&channel) &&
+        (buffer || !capacity) && is_ready_soon(channel.get, timeout_ms > 0) &&
+        mp__channel_get_now(&channel, buffer, capacity, size))
         return 0;
     return recv_slowly(connection, buffer, capacity, size, timeout_ms);
 }
 
 int mp_connection_recv_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
 {
-    static const char call[] = "mp_connection_recv_message";
     struct mp__channel channel;
-    struct mp__parcel parcel = {.count = 1, .as_message = true};
-    if (!message) return mp__fail(MP_EINVAL, "%s: message is NULL", call);
-    int result = find(call, connection, false, &channel);
-    if (result == 0) result = get(&channel, &parcel, timeout_ms);
-    return result < 0 ? result : mp__message_of_parcel(&parcel, message);
+    int result = find("mp_connection_recv_message", connection, false, &channel);
+    return result < 0 ? result : mp__parcel_get_message(&channel, &words, message, timeout_ms);
 }
 
 int mp_connection_poll(mp_connection connection, int64_t timeout_ms)
 {
-    static const char call[] = "mp_connection_poll";
     struct mp__channel channel;
-    int result = find(call, connection, false, &channel);
+    int result = find("mp_connection_poll", connection, false, &channel);
     if (result < 0) return result;
     result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
-    return result < 0 ? fail(&channel, result, false, 0) : result;
+    return result < 0 ? mp__parcel_fail(&channel, &words, result, false, 0) : result;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */

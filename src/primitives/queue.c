@@ -16,6 +16,14 @@
 #include <mp/queue.h>
 #include <string.h>
 
+static const struct mp__words words = {
+    .type = "queue",
+    .thing = "queue",
+    .item = "item",
+    .end = "queue",
+    .peers = "every other process that was given it, or used it,",
+};
+
 #define MEMORY_SLICE INT64_C(20000000) /* ns: so often who waits for memory tries again */
 
 /* ---- creation --------------------------------------------------------------------------------------------------- */
@@ -103,94 +111,52 @@ MP__RARELY static int find(const char *call, mp_queue queue, struct mp__channel 
     int result = mp__thread_join();
     if (result < 0) return result;
     if (!open_channel(call, queue, channel)) return mp__fail_handle(call, queue.id, "queue");
-    result = uses ? mp__hold(channel->object, queue.id) : 0;
-    if (result == MP_EBADHANDLE) return mp__fail_handle(call, queue.id, "queue");
-    return result < 0 ? mp__fail(result, "%s: no memory to note who uses the queue", call) : 0;
-}
-
-static inline bool is_held(const struct mp__channel *channel)
-{
-    return mp__hold(channel->object, channel->id) == 0;
-}
-
-static int fail(const struct mp__channel *channel, int result, bool puts, uint64_t size)
-{
-    const char *call = channel->call, *name = channel->object->name;
-    switch (result) {
-    case MP_EBADHANDLE:
-        return mp__fail_handle(call, channel->id, "queue");
-    case MP_ETIMEDOUT:
-        return puts ? mp__fail(result, "%s: queue \"%s\" is full", call, name)
-                    : mp__fail(result, "%s: queue \"%s\" is empty", call, name);
-    case MP_ECLOSED:
-        return puts ? mp__fail(result, "%s: queue \"%s\" was closed", call, name)
-                    : mp__fail(result, "%s: queue \"%s\" was closed, and all has been got", call, name);
-    case MP_EPEERDEAD:
-        return mp__fail(result,
-                        "%s: queue \"%s\" is %s, and every other process that was given it, or used it, is dead", call,
-                        name, puts ? "full" : "empty");
-    case MP_EMSGSIZE:
-        return puts ? mp__fail(result, "%s: %" PRIu64 " bytes are more than queue \"%s\" may hold (max_bytes)", call,
-                               size, name)
-                    : mp__fail(result, "%s: the next item of queue \"%s\" has %" PRIu64 " bytes", call, name, size);
-    case MP_EDEADLK:
-        return mp__fail(result, "%s: queue \"%s\" is used by the call that this signal handler interrupts", call, name);
-    case MP_ENOMEM:
-        if (puts)
-            return mp__fail(result, "%s: the arena or the machine has no room for another %" PRIu64 " bytes", call,
-                            size);
-        return result; /* it has said so */
-    default:
-        return result;
-    }
+    return uses ? mp__parcel_use(channel, &words) : 0;
 }
 
 /* ---- put -------------------------------------------------------------------------------------------------------- */
 
-static int put(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
+static bool waits_for_memory(const struct mp__channel *channel)
 {
-    bool waits = atomic_load_explicit(&channel->object->as.queue.waits, memory_order_relaxed);
-    int result = mp__channel_put(channel, parcel, mp__deadline(timeout_ms), waits);
-    return result < 0 ? fail(channel, result, true, parcel->size) : 0;
+    return atomic_load_explicit(&channel->object->as.queue.waits, memory_order_relaxed);
 }
 
 /* A copy of them that is not. The message is freed if it is not put. */
 static int put_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
 {
     struct mp__parcel parcel = {.size = size, .count = 1};
-    bool waits = atomic_load_explicit(&channel->object->as.queue.waits, memory_order_relaxed);
+    bool waits = waits_for_memory(channel);
     int64_t deadline = mp__deadline(timeout_ms);
     void *copy;
     int result;
     if (size > atomic_load_explicit(&channel->put->most_bytes, memory_order_relaxed))
-        return fail(channel, MP_EMSGSIZE, true, size);
+        return mp__parcel_fail(channel, &words, MP_EMSGSIZE, true, size);
     while ((result = mp__message_create(channel->call, size, &parcel.message, &copy)) == MP_ENOMEM && waits &&
            !mp__deadline_passed(deadline))
         mp_os_sleep(MEMORY_SLICE);
     if (result < 0) return result;
     memcpy(copy, data, size);
-    result = mp__channel_put(channel, &parcel, deadline, waits);
+    result = mp__parcel_put(channel, &words, &parcel, deadline, waits);
     if (result < 0) (void)mp__message_free(parcel.message);
-    return result < 0 ? fail(channel, result, true, size) : 0;
+    return result;
 }
 
 MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
 {
     static const char call[] = "mp_queue_put";
     struct mp__channel channel;
-    if (size > PTRDIFF_MAX) return mp__fail(MP_EINVAL, "%s: size is %zu: a negative number", call, size);
-    if (!data && size) return mp__fail(MP_EINVAL, "%s: data is NULL", call);
-    int result = find(call, queue, &channel, true);
+    int result = mp__parcel_check(call, data, size);
+    if (result == 0) result = find(call, queue, &channel, true);
     if (result < 0) return result;
     if (size > MP__INLINE_MOST) return put_large(&channel, data, size, timeout_ms);
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
-    return put(&channel, &parcel, timeout_ms);
+    return mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
 }
 
 int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
 {
     struct mp__channel channel;
-    if (open_channel("mp_queue_put", queue, &channel) && is_held(&channel) && (data || !size) &&
+    if (open_channel("mp_queue_put", queue, &channel) && mp__parcel_is_used(&channel) && (data || !size) &&
         mp__channel_put_now(&channel, data, size))
         return 0;
     return put_slowly(queue, data, size, timeout_ms);
@@ -198,17 +164,10 @@ int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_
 
 int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
 {
-    static const char call[] = "mp_queue_put_message";
     struct mp__channel channel;
-    struct mp__parcel parcel;
-    int result = find(call, queue, &channel, true);
-    if (result == 0) result = mp__parcel_of_message(call, message, &parcel);
+    int result = find("mp_queue_put_message", queue, &channel, true);
     if (result < 0) return result;
-    result = put(&channel, &parcel, timeout_ms);
-    if (result == MP_EBADHANDLE && mp__control_alive(channel.object, channel.id))
-        return mp__message_fail(call, parcel.message, result); /* by another thread, meanwhile */
-    if (result == 0) *message = (mp_message){0};
-    return result;
+    return mp__parcel_put_message(&channel, &words, message, timeout_ms, waits_for_memory(&channel));
 }
 
 int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done,
@@ -224,18 +183,12 @@ int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_
     int result = find(call, queue, &channel, true);
     if (result < 0) return result;
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)items, .size = item_size, .count = count};
-    result = put(&channel, &parcel, timeout_ms);
+    result = mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
     if (done) *done = (size_t)parcel.done;
     return result;
 }
 
 /* ---- get -------------------------------------------------------------------------------------------------------- */
-
-static int get(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t timeout_ms)
-{
-    int result = mp__channel_get(channel, parcel, mp__deadline(timeout_ms));
-    return result < 0 ? fail(channel, result, false, parcel->size) : 0;
-}
 
 MP__RARELY static int get_slowly(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
@@ -243,17 +196,13 @@ MP__RARELY static int get_slowly(mp_queue queue, void *buffer, size_t capacity, 
     struct mp__channel channel;
     if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
     int result = find(call, queue, &channel, true);
-    if (result < 0) return result;
-    struct mp__parcel parcel = {.data = buffer, .size = capacity, .count = 1, .exact = !size};
-    result = get(&channel, &parcel, timeout_ms);
-    if (size && (result == 0 || result == MP_EMSGSIZE)) *size = (size_t)parcel.size;
-    return result;
+    return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
 int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
     struct mp__channel channel;
-    if (open_channel("mp_queue_get", queue, &channel) && is_held(&channel) && (buffer || !capacity) &&
+    if (open_channel("mp_queue_get", queue, &channel) && mp__parcel_is_used(&channel) && (buffer || !capacity) &&
         is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size))
         return 0;
     return get_slowly(queue, buffer, capacity, size, timeout_ms);
@@ -261,13 +210,9 @@ int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, in
 
 int mp_queue_get_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
 {
-    static const char call[] = "mp_queue_get_message";
     struct mp__channel channel;
-    struct mp__parcel parcel = {.count = 1, .as_message = true};
-    if (!message) return mp__fail(MP_EINVAL, "%s: message is NULL", call);
-    int result = find(call, queue, &channel, true);
-    if (result == 0) result = get(&channel, &parcel, timeout_ms);
-    return result < 0 ? result : mp__message_of_parcel(&parcel, message);
+    int result = find("mp_queue_get_message", queue, &channel, true);
+    return result < 0 ? result : mp__parcel_get_message(&channel, &words, message, timeout_ms);
 }
 
 int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capacity, size_t *done, int64_t timeout_ms)
@@ -280,7 +225,7 @@ int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capa
     int result = find(call, queue, &channel, true);
     if (result < 0) return result;
     struct mp__parcel parcel = {.data = items, .size = item_size, .count = capacity, .exact = true};
-    result = get(&channel, &parcel, timeout_ms);
+    result = mp__parcel_get(&channel, &words, &parcel, timeout_ms);
     *done = (size_t)parcel.done;
     return result;
 }
@@ -347,48 +292,45 @@ static bool is_unfinished(const struct mp__channel *channel)
     return (int32_t)(items_put(channel) - done) > 0;
 }
 
-/* Whether all that were ever put are done. Who is just putting one has counted it when it has let go. */
-static bool are_all_done(const struct mp__channel *channel)
-{
-    if (is_unfinished(channel)) return false;
-    if (mp__side_enter(channel->put, channel->put_id, MP_OS_NEVER) == 0) mp__side_leave(channel->put, channel->put_id);
-    return !is_unfinished(channel);
-}
-
 /* The lock of the get side, under which all of that changes. */
 static int enter(const struct mp__channel *channel)
 {
     int result = mp__side_enter(channel->get, channel->get_id, MP_OS_NEVER);
-    if (result < 0) return fail(channel, result, false, 0);
+    if (result < 0) return mp__parcel_fail(channel, &words, result, false, 0);
     if (mp__control_alive(channel->object, channel->id)) return 0;
     mp__side_leave(channel->get, channel->get_id);
-    return fail(channel, MP_EBADHANDLE, false, 0);
+    return mp__parcel_fail(channel, &words, MP_EBADHANDLE, false, 0);
+}
+
+/* One more, unless all that were put are done; of what was got that is known, though who put it may not have counted it yet.
+ * The lock of the get side is held. */
+static bool count_done(const struct mp__channel *channel)
+{
+    _Atomic uint64_t *done = mp__side_done(channel->get);
+    uint32_t now = (uint32_t)atomic_load_explicit(done, memory_order_relaxed);
+    uint32_t got = (uint32_t)(atomic_load_explicit(&channel->get->at, memory_order_relaxed) >> 32);
+    uint32_t all = (uint32_t)(atomic_load_explicit(&channel->put->at, memory_order_acquire) >> 32);
+    if ((int32_t)(got - all) > 0) all = got;
+    if (now == all) return false;
+    atomic_store_explicit(done, (uint32_t)(now + 1), memory_order_release); /* read with acquire by is_unfinished */
+    return true;
 }
 
 int mp_queue_task_done(mp_queue queue)
 {
     struct mp__channel channel;
     int result = find_joinable("mp_queue_task_done", queue, &channel);
-    if (result == 0 && are_all_done(&channel)) result = MP_EOVERFLOW;
     if (result == 0) result = enter(&channel);
-    if (result == 0) {
-        _Atomic uint64_t *done = mp__side_done(channel.get);
-        uint32_t now = (uint32_t)atomic_load_explicit(done, memory_order_relaxed);
-        uint32_t got = (uint32_t)(atomic_load_explicit(&channel.get->at, memory_order_relaxed) >> 32);
-        uint32_t put = items_put(&channel);
-        if ((int32_t)(got - put) > 0) put = got; /* what was got was put */
-        if (now == put)
-            result = MP_EOVERFLOW;
-        else
-            atomic_store_explicit(done, (uint32_t)(now + 1), memory_order_release);
-        mp__side_leave(channel.get, channel.get_id);
-    }
-    if (result == MP_EOVERFLOW)
-        return mp__fail(result, "mp_queue_task_done: all items of queue \"%s\" were done before", channel.object->name);
-    mp__fence_after_change();
-    if (result == 0 && !is_unfinished(&channel) && !mp__eventcount_is_quiet(mp__side_joiners(channel.get)))
+    if (result < 0) return result;
+    bool counted = count_done(&channel);
+    mp__side_leave(channel.get, channel.get_id);
+    if (!counted)
+        return mp__fail(MP_EOVERFLOW, "mp_queue_task_done: all items of queue \"%s\" were done before",
+                        channel.object->name);
+    mp__fence_after_change(); /* T1 */
+    if (!mp__eventcount_is_quiet(mp__side_joiners(channel.get)) && !is_unfinished(&channel))
         mp__eventcount_ring(mp__side_joiners(channel.get), UINT32_MAX);
-    return result;
+    return 0;
 }
 
 /* Until something was done: 0; or MP_EPEERDEAD, MP_EBADHANDLE. */

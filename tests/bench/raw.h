@@ -60,8 +60,8 @@ enum {
 
 extern const struct bench_pair_kind raw_pairs[BENCH_PAIRS];
 
-/** What messages go through from one process to another. Each call handles so many of that size, numbered on from the first; who
- * gets them looks at the number in each. 0 or -1. */
+/** What messages go through from one process to another. Each call handles so many of that size, numbered on from the first;
+ * who gets them looks at the number in each. 0 or -1. */
 struct bench_channel_kind {
     const char *name;
     int (*init)(void *memory, size_t size); /* memory of BENCH_CHANNEL_SIZE, zeroed and aligned to 64; 0 or -1 */

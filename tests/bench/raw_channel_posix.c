@@ -96,7 +96,32 @@ static int ring_get(void *memory, size_t size, uint64_t first, long count)
     return bad;
 }
 
-static int spin_play(void *memory, int side, long rounds)
+#if HAS_FUTEX
+static void tell(atomic_uint *word, bool sleeps)
+{
+    if (sleeps) syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void await(atomic_uint *word, unsigned turn, bool sleeps)
+{
+    while (atomic_load(word) != turn)
+        if (sleeps) syscall(SYS_futex, word, FUTEX_WAIT, turn - 1, NULL, NULL, 0);
+}
+#else
+static void tell(atomic_uint *word, bool sleeps)
+{
+    (void)word, (void)sleeps;
+}
+
+static void await(atomic_uint *word, unsigned turn, bool sleeps)
+{
+    (void)sleeps;
+    while (atomic_load(word) != turn) {}
+}
+#endif
+
+/* The message lies in shared memory; who is told spins, or sleeps, on a word. */
+static int play(void *memory, int side, long rounds, bool sleeps)
 {
     struct ring *ring = memory;
     atomic_uint *mine = &ring->word[side][0], *other = &ring->word[1 - side][0];
@@ -104,18 +129,19 @@ static int spin_play(void *memory, int side, long rounds)
     unsigned char message[SLOT] = {0};
     for (long i = 0; i < rounds; i++) {
         turn++;
-        if (side == 0) {
+        if (side == 1) await(other, turn, sleeps);
+        if (side == 0)
             number(message, SLOT, turn);
-            memcpy(ring->message, message, SLOT);
-            atomic_store_explicit(mine, turn, memory_order_release);
-        }
-        while (atomic_load_explicit(other, memory_order_acquire) != turn) {}
+        else
+            memcpy(message, ring->message, SLOT);
+        if (check(message, SLOT, turn) < 0) return -1;
+        memcpy(ring->message, message, SLOT);
+        atomic_store_explicit(mine, turn, memory_order_release);
+        tell(mine, sleeps);
+        if (side == 1) continue;
+        await(other, turn, sleeps);
         memcpy(message, ring->message, SLOT);
         if (check(message, SLOT, turn) < 0) return -1;
-        if (side == 1) {
-            memcpy(ring->message, message, SLOT);
-            atomic_store_explicit(mine, turn, memory_order_release);
-        }
     }
     return 0;
 }
@@ -123,54 +149,26 @@ static int spin_play(void *memory, int side, long rounds)
 static int spin_ping(void *memory, size_t size, long rounds)
 {
     (void)size;
-    return spin_play(memory, 0, rounds);
+    return play(memory, 0, rounds, false);
 }
 
 static int spin_pong(void *memory, size_t size, long rounds)
 {
     (void)size;
-    return spin_play(memory, 1, rounds);
+    return play(memory, 1, rounds, false);
 }
-
-/* ---- shared memory, and a futex to sleep on ---- */
 
 #if HAS_FUTEX
-static int futex_play(void *memory, int side, long rounds)
-{
-    struct ring *ring = memory;
-    atomic_uint *mine = &ring->word[side][0], *other = &ring->word[1 - side][0];
-    unsigned turn = atomic_load(mine);
-    unsigned char message[SLOT] = {0};
-    for (long i = 0; i < rounds; i++) {
-        turn++;
-        if (side == 0) {
-            number(message, SLOT, turn);
-            memcpy(ring->message, message, SLOT);
-            atomic_store(mine, turn);
-            syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
-        }
-        while (atomic_load(other) != turn) syscall(SYS_futex, other, FUTEX_WAIT, turn - 1, NULL, NULL, 0);
-        memcpy(message, ring->message, SLOT);
-        if (check(message, SLOT, turn) < 0) return -1;
-        if (side == 1) {
-            memcpy(ring->message, message, SLOT);
-            atomic_store(mine, turn);
-            syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
-        }
-    }
-    return 0;
-}
-
 static int futex_ping(void *memory, size_t size, long rounds)
 {
     (void)size;
-    return futex_play(memory, 0, rounds);
+    return play(memory, 0, rounds, true);
 }
 
 static int futex_pong(void *memory, size_t size, long rounds)
 {
     (void)size;
-    return futex_play(memory, 1, rounds);
+    return play(memory, 1, rounds, true);
 }
 #endif
 

@@ -2,8 +2,8 @@
  *
  * operations.h - what mp_kill does to processes in the middle of.
  *
- * A new operation is one entry of a table, in operations.c, operations_sync.c or operations_channel.c: what is prepared by the survivor, what the
- * child does before, the operation itself, and what has to hold afterwards.
+ * A new operation is one entry of a table, in operations.c, operations_sync.c or operations_channel.c: what is prepared by the
+ * survivor, what the child does before, the operation itself, and what has to hold afterwards.
  */
 #ifndef MP_TESTS_OPERATIONS_H
 #define MP_TESTS_OPERATIONS_H

@@ -6,6 +6,7 @@
 #include "posix.h"
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #if MP_OS__ROBUST
 
@@ -33,7 +34,15 @@ bool mp_os_guard_acquire(void *guard)
         if (error != EBUSY) return error != EOWNERDEAD;
         if (i >= TRIES / 2) mp_os_yield();
     }
-    return pthread_mutex_lock(guard) != EOWNERDEAD;
+    /* Should its owner be killed between the unlock and the wake, and another one take it in between, the system wakes nobody:
+     * who sleeps looks again. */
+    for (;;) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        int error = pthread_mutex_timedlock(guard, &until);
+        if (error != ETIMEDOUT) return error != EOWNERDEAD;
+    }
 }
 
 void mp_os_guard_repaired(void *guard)
