@@ -44,7 +44,7 @@ uint32_t mp__eventcount_prepare(_Atomic uint32_t *word);
 /* Wake so many. Should the word be another object's by now it has no sleepers, as no other field has that bit, and stays as it
  * is. */
 void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count);
-/* Wake all, in any case. */
+/* Somebody who may have been about to ring it is dead: T3. */
 void mp__eventcount_after_death(_Atomic uint32_t *word);
 
 #endif
