@@ -26,5 +26,6 @@
 #include <mp/queue.h>
 #include <mp/shared.h>
 #include <mp/sync.h>
+#include <mp/wait.h>
 
 #endif

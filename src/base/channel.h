@@ -102,6 +102,13 @@ uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes);
 /* Whether a get would not wait: 1; also if it would fail. 0; or MP_EBADHANDLE. It waits until it is so. */
 int mp__channel_poll(const struct mp__channel *channel, int64_t deadline);
 
+/* The same at once, and not whether all who could put something are dead; MP__CHANNEL_BUSY: others are at it, look again in a
+ * moment. watch: a thread that watches (watch.h) is told from here on when this may have changed. */
+#define MP__CHANNEL_BUSY 2
+int mp__channel_look(const struct mp__channel *channel, bool watch);
+/* All who could do the other half are dead. */
+bool mp__channel_is_lonely(const struct mp__channel *channel);
+
 /* Of the get side of a queue; they change under its lock. */
 static inline _Atomic uint64_t *mp__side_done(struct mp__side *get)
 {

@@ -9,6 +9,7 @@
 #include "base/holders.h"
 #include "base/message.h"
 #include "base/park.h"
+#include "base/watch.h"
 
 #include <string.h>
 
@@ -215,24 +216,27 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
     }
 }
 
-/* Whether there is an item; what is left of messages that were cut is none. 1, 0, or MP_EBADHANDLE. */
-static int look_for_item(const struct mp__channel *channel)
+/* Whether there is an item; what is left of messages that were cut is none. 1, 0, or MP_EBADHANDLE. The lock is held. */
+static int look_at_head(const struct mp__channel *channel)
 {
     struct mp__side *get = channel->get;
-    int result = mp__side_enter(get, channel->get_id, 0);
-    if (result == MP_ETIMEDOUT) return 0; /* somebody is receiving it */
-    if (result < 0) return result;
-    if (is_going(get) || !mp__control_alive(channel->object, channel->id)) result = MP_EBADHANDLE;
-    for (uint64_t header; result == 0;) {
+    if (is_going(get) || !mp__control_alive(channel->object, channel->id)) return MP_EBADHANDLE; /* Q6 */
+    for (;;) {
         const struct mp__ring *ring = ring_of(get);
-        header = ring ? next_header(get, ring) : 0;
+        uint64_t header = ring ? next_header(get, ring) : 0;
         bool skipped =
             header && (kind_of(header) == RECORD_RING ? mp__ring_follow(get) : mp__stream_skip_rest(channel, header));
-        if (skipped) continue;
-        result = header != 0 || !ring;
-        break;
+        if (!skipped) return header != 0 || !ring;
     }
-    mp__side_leave(get, channel->get_id);
+}
+
+static int look_for_item(const struct mp__channel *channel)
+{
+    int result = mp__side_enter(channel->get, channel->get_id, 0);
+    if (result == MP_ETIMEDOUT) return 0; /* somebody is receiving it */
+    if (result < 0) return result;
+    result = look_at_head(channel);
+    mp__side_leave(channel->get, channel->get_id);
     return result;
 }
 
@@ -245,4 +249,29 @@ int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
         if (ready || mp__deadline_passed(deadline)) return ready;
         if (!spin_for_item(channel->get)) (void)sleep_for_item(channel, deadline);
     }
+}
+
+/* ---- watching --------------------------------------------------------------------------------------------------- */
+
+/* The lock, if it is free, or a dead one's. */
+static bool enter_now(struct mp__side *get, uint64_t id)
+{
+    if (try_to_enter(get, id)) return true;
+    mp__side_make_whole(get, id);
+    return try_to_enter(get, id);
+}
+
+int mp__channel_look(const struct mp__channel *channel, bool watch)
+{
+    struct mp__side *put = channel->put, *get = channel->get;
+    if (!mp__control_alive(channel->object, channel->id)) return MP_EBADHANDLE;
+    if (!enter_now(get, channel->get_id)) return is_closed(channel) ? 1 : MP__CHANNEL_BUSY;
+    int ready = look_at_head(channel);
+    if (ready == 0 && watch) {
+        mp__watch(&put->bell); /* X1 */
+        (void)mp__eventcount_prepare(&put->bell);
+        ready = look_at_head(channel);
+    }
+    mp__side_leave(get, channel->get_id);
+    return ready == 0 && is_closed(channel) ? 1 : ready;
 }

@@ -144,7 +144,4 @@ void mp__side_make_whole(struct mp__side *side, uint64_t id);
 /* The last owner of the lock has died: finish what is committed, undo the rest. */
 void mp__side_repair(struct mp__side *side, uint64_t id);
 
-/* All who could do the other half are dead. */
-bool mp__channel_is_lonely(const struct mp__channel *channel);
-
 #endif

@@ -9,7 +9,7 @@
 #include "base/park.h"
 #include "base/repair.h"
 #include "base/thread.h"
-#include "base/waiter.h"
+#include "base/watch.h"
 
 #include <inttypes.h>
 #include <mp/handle.h>
@@ -198,6 +198,8 @@ static void wake_all(struct mp__control *control, uint64_t id, enum mp__type typ
     if (state & MP__WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
     if (type == MP__CONDITION || type == MP__BARRIER || type == MP__OWNED_SEMAPHORE)
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
+    if (type == MP__EVENT || type == MP__SEMAPHORE || type == MP__OWNED_SEMAPHORE)
+        mp__watch_tell(mp__word_of(&control->state));
 }
 
 int mp__control_destroy_with(uint64_t id, enum mp__type type, struct mp__control *last,

@@ -7,6 +7,7 @@
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
 
 #include <mp/error.h>
 
@@ -74,11 +75,13 @@ int mp__count_add(_Atomic uint64_t *state, uint64_t generation, uint32_t most)
         if ((seen & MP__COUNT_MOST) >= most) return MP_EOVERFLOW;
     } while (!atomic_compare_exchange_weak_explicit(state, &seen, seen + 1, memory_order_release, /* N2 */
                                                     memory_order_relaxed));
-    if (!(seen & MP__WAITERS) || mp__park_wake(state, 1)) return 0;
+    if (!(seen & MP__WAITERS)) return 0;
     seen++;
-    if (atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__WAITERS, /* N1 */
+    if (!mp__park_wake(state, 1) &&
+        atomic_compare_exchange_strong_explicit(state, &seen, seen & ~(uint64_t)MP__WAITERS, /* N1 */
                                                 memory_order_relaxed, memory_order_relaxed))
         (void)mp__park_wake(state, UINT32_MAX);
+    mp__watch_tell(mp__word_of(state));
     return 0;
 }
 

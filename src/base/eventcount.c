@@ -5,6 +5,7 @@
 #include "base/eventcount.h"
 #include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
 
 uint32_t mp__eventcount_prepare(_Atomic uint32_t *word)
 {
@@ -24,7 +25,7 @@ static uint32_t turn(_Atomic uint32_t *word)
     return next;
 }
 
-void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count)
+static void wake(_Atomic uint32_t *word, uint32_t count)
 {
     uint32_t seen = turn(word); /* T2 */
     if (!(seen & MP__WAITERS) || mp__park_wake_word(word, count)) return;
@@ -33,6 +34,12 @@ void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count)
                                                 memory_order_relaxed))
         (void)mp__park_wake_word(word, UINT32_MAX);
     mp__thread_done();
+}
+
+void mp__eventcount_ring(_Atomic uint32_t *word, uint32_t count)
+{
+    wake(word, count);
+    mp__watch_tell(word);
 }
 
 void mp__eventcount_after_death(_Atomic uint32_t *word)

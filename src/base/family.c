@@ -11,6 +11,7 @@
 #include "base/recover.h"
 #include "base/repair.h"
 #include "base/thread.h"
+#include "base/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -544,6 +545,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     /* The record may be another's by now: a wake too many is harmless. */
     if (end & MP__AWAITED) mp__park_wake(&record->end, UINT32_MAX);
     mp_os_life_tell(record->life);
+    mp__watch_tell_all(); /* X3 */
     return true;
 }
 

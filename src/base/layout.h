@@ -375,8 +375,9 @@ struct mp__header {
     uint32_t controls_top, processes_top;                 /* what lies beyond has never been used; 0 is never */
     _Atomic uint32_t threads_top;
     uint32_t counts[MP__TYPE_COUNT];
-    alignas(8) _Atomic uint64_t stamp;  /* of the last thread */
-    alignas(8) _Atomic uint64_t ticket; /* of the last waiter */
+    alignas(8) _Atomic uint64_t stamp;   /* of the last thread */
+    alignas(8) _Atomic uint64_t ticket;  /* of the last waiter */
+    alignas(8) _Atomic uint64_t watched; /* bits: watch.h */
     _Atomic uint32_t log_level;
     struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];

@@ -14,7 +14,7 @@
 #include "base/park.h"
 #include "base/repair.h"
 #include "base/thread.h"
-#include "base/waiter.h"
+#include "base/watch.h"
 
 #define TRIES 100
 #define NAP   INT64_C(100000) /* ns */
@@ -118,6 +118,7 @@ static void recover(uint32_t number, struct mp__thread *thread)
     }
     mp__waiters_after_death(thread);
     wake_for(thread);
+    mp__watch_tell_all(); /* X3 */
     /* What this process has no memory to look at may have the number in it yet. */
     if (all) mp__thread_give_back(thread, number);
 }

@@ -114,14 +114,20 @@ struct message {
     uint64_t object, tickets;
     enum mp__told told;
     bool later;
+    bool bits; /* tickets is a set of them */
 };
+
+static bool is_meant(uint64_t ticket, const struct message *message)
+{
+    return message->bits ? (ticket & message->tickets) != 0 : ticket <= message->tickets;
+}
 
 /* Whether it waits for that, and has not been told yet; *word is what it sleeps on then. */
 static bool waits(const struct mp__thread *thread, const struct message *message, uint32_t *word)
 {
     *word = atomic_load_explicit(&thread->told, memory_order_acquire); /* W1 */
     return atomic_load_explicit(&thread->waits_for, memory_order_acquire) == message->object &&
-           atomic_load_explicit(&thread->ticket, memory_order_acquire) <= message->tickets &&
+           is_meant(atomic_load_explicit(&thread->ticket, memory_order_acquire), message) &&
            told_of(*word) <= MP__TOLD_LOOK;
 }
 
@@ -202,6 +208,12 @@ uint32_t mp__waiters_tell_later(uint64_t object, uint64_t tickets, uint32_t coun
     return tell_some(&(struct message){.object = object, .tickets = tickets, .told = told, .later = true}, count);
 }
 
+void mp__waiters_tell_watchers(uint64_t object, uint64_t bits)
+{
+    (void)tell_some(&(struct message){.object = object, .tickets = bits, .told = MP__TOLD_LOOK, .bits = true},
+                    MP__WAITERS_ALL);
+}
+
 /* What each waits for; 0: nothing. */
 static uint64_t object_of(uint32_t number)
 {
@@ -222,7 +234,7 @@ void mp__waiters_lost_lock(uint64_t lock)
     for (uint32_t number = 1; number <= mp__thread_top(); number++) {
         uint64_t object = object_of(number);
         if (object && lock_of(object) == lock)
-            (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
+            (void)tell(number, &(struct message){.object = object, .tickets = MP__TICKETS_ALL, .told = MP__TOLD_LOOK});
     }
     mp__waiters_call();
 }
@@ -286,7 +298,7 @@ void mp__waiters_after_death(struct mp__thread *dead)
         if (!object || mp__thread_at(number) == dead || wake_told(number)) continue;
         uint64_t lock = lock_of(object);
         if (mp__control_is_over(object) || (lock && mp__control_is_over(lock)))
-            (void)tell(number, &(struct message){object, MP__TICKETS_ALL, MP__TOLD_LOOK, false});
+            (void)tell(number, &(struct message){.object = object, .tickets = MP__TICKETS_ALL, .told = MP__TOLD_LOOK});
     }
     atomic_store_explicit(&dead->waits_for, 0, memory_order_release);
 }

@@ -52,6 +52,8 @@ uint32_t mp__waiters_tell(uint64_t object, uint64_t tickets, uint32_t count, enu
  * does that calls if mp__self.calls is not 0. */
 uint32_t mp__waiters_tell_later(uint64_t object, uint64_t tickets, uint32_t count, enum mp__told told);
 void mp__waiters_call(void);
+/* MP__TOLD_LOOK to those who wait for that object with one of these bits in their ticket. Async-signal-safe. */
+void mp__waiters_tell_watchers(uint64_t object, uint64_t bits);
 /* Whoever has been told something, and sleeps: another thread was to call it, and has not let go itself. */
 void mp__waiters_call_all(void);
 /* A lock was destroyed: MP__TOLD_LOOK for whoever waits in a condition that needs it. */

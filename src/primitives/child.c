@@ -10,7 +10,9 @@
 #include "primitives/child.h"
 #include "base/error.h"
 #include "base/janitor.h"
+#include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
 #include "primitives/children.h"
 #include "primitives/config.h"
 #include "primitives/delivery.h"
@@ -51,6 +53,12 @@ static void tell_end(const struct mp__process *record, int code)
     if (mp__process_end(id, mp__ending(code))) mp_os_yield();
 }
 
+/* Who waits for its end among other things looks at it from here on until it is there. */
+static void say_ready(struct mp__process *record)
+{
+    if (record) mp__watch_tell(mp__word_of(&record->end));
+}
+
 /* The last act of a copy; or of a copy that it made itself by a plain fork(), which speaks for itself only. */
 static _Noreturn void leave(int code)
 {
@@ -61,6 +69,7 @@ static _Noreturn void leave(int code)
     struct mp__process *record = mp__family_record();
     if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
     mp__thread_leave();
+    say_ready(record);
     if (mine) tell_end(record, code);
     mp_os_exit_now(code);
 }
@@ -74,6 +83,7 @@ static void at_exit(int code)
     if (record) atomic_fetch_or_explicit(&record->flags, MP__EXITS, memory_order_release);
     uint64_t returned = record ? atomic_load_explicit(&record->returned, memory_order_relaxed) : 0;
     mp__thread_leave();
+    say_ready(record);
     if (!self.id || !returned || mp_os_end_is_visible()) return;
     mp_os_flush();
     tell_end(record, mp__ending_code(returned));

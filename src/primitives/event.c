@@ -20,6 +20,9 @@
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
+
+#include "primitives/wait.h"
 
 #include <mp/sync.h>
 
@@ -109,6 +112,7 @@ static void wake_sleepers(_Atomic uint64_t *state, uint64_t now)
     (void)atomic_compare_exchange_strong_explicit(state, &now, now & ~(uint64_t)MP__WAITERS,
                                                   memory_order_relaxed, /* E1 */
                                                   memory_order_relaxed);
+    mp__watch_tell(mp__word_of(state));
 }
 
 int mp_event_set(mp_event event)
@@ -146,6 +150,22 @@ int mp_event_is_set(mp_event event)
     uint64_t state;
     if (!find(event, &state)) return mp__fail_handle("mp_event_is_set", event.id, "event");
     return (state & SET) != 0;
+}
+
+int mp__event_look(const char *call, uint64_t id, bool watch)
+{
+    uint64_t state;
+    struct mp__control *control = find((mp_event){id}, &state);
+    if (!control) return mp__fail_handle(call, id, "event");
+    if (state & SET) return MP__READY;
+    if (!watch) return MP__NOT_READY;
+    mp__watch(mp__word_of(&control->state)); /* X1 */
+    do {
+        if (mp__generation_of(state) != mp__generation_of(id)) return mp__fail_handle(call, id, "event");
+        if (state & SET) return MP__READY;
+    } while (!atomic_compare_exchange_weak_explicit(&control->state, &state, state | MP__WAITERS, memory_order_acquire,
+                                                    memory_order_acquire)); /* E1 */
+    return MP__NOT_READY;
 }
 
 int mp_event_destroy(mp_event event)

@@ -19,6 +19,7 @@
 #include "base/janitor.h"
 #include "base/recover.h"
 #include "base/thread.h"
+#include "base/watch.h"
 #include "primitives/children.h"
 #include "primitives/start.h"
 
@@ -67,6 +68,7 @@ static void report(struct mp__round *round, struct mp__process *record, uint64_t
     int64_t pid = mp__process_pid(record, id);
     bool elsewhere = mp__process_is_elsewhere(record, id), runs = false;
     mp_os_life_tell(record->life);
+    mp__watch_tell_all(); /* X3 */
     bool here = pid > 0 && !elsewhere &&
                 mp_os_process_open(&process, pid, atomic_load_explicit(&record->birth, memory_order_acquire)) == 0;
     if (here) {

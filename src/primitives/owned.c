@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/heap.h"
-#include "base/waiter.h"
+#include "base/park.h"
+#include "base/watch.h"
 #include "primitives/monitor.h"
 
 struct plan {
@@ -112,6 +113,7 @@ int mp__owned_release(mp_semaphore semaphore)
     bool had = hand_over(control, units, mp__family_id(), 0);
     if (had) (void)mp__waiters_tell_later(semaphore.id, MP__TICKETS_ALL, 1, MP__TOLD_GO);
     mp__monitor_leave(control, semaphore.id);
+    if (had) mp__watch_tell(mp__word_of(&control->state));
     if (had) return 0;
     return mp__fail(MP_ENOTOWNER, "mp_semaphore_release: this process has no unit of semaphore \"%s\"", control->name);
 }

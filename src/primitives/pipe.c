@@ -10,6 +10,7 @@
 #include "base/holders.h"
 #include "base/thread.h"
 #include "primitives/parcel.h"
+#include "primitives/wait.h"
 
 #include <inttypes.h>
 #include <mp/pipe.h>
@@ -234,6 +235,17 @@ int mp_connection_poll(mp_connection connection, int64_t timeout_ms)
     if (result < 0) return result;
     result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
     return result < 0 ? mp__parcel_fail(&channel, &words, result, false, 0) : result;
+}
+
+int mp__connection_look(const char *call, uint64_t id, bool watch)
+{
+    struct mp__channel channel;
+    int result = find(call, (mp_connection){id}, false, &channel);
+    if (result < 0) return result;
+    result = mp__channel_look(&channel, watch);
+    if (result < 0) return mp__parcel_fail(&channel, &words, result, false, 0);
+    if (result == MP__CHANNEL_BUSY) return MP__READY_SOON;
+    return result || mp__channel_is_lonely(&channel) ? MP__READY : MP__NOT_READY;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */

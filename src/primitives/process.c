@@ -6,8 +6,11 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
 #include "primitives/children.h"
+#include "primitives/wait.h"
 
 #include <inttypes.h>
 #include <mp/process.h>
@@ -140,6 +143,28 @@ int mp_process_is_alive(mp_process process)
     int result = mp__process_await(process.id, 0, &ending);
     if (result == MP_EBADHANDLE) return bad_handle("mp_process_is_alive", process);
     return result == MP_ETIMEDOUT ? 1 : result;
+}
+
+/* It has told that it ends, or is seen to be ending: it may have to be reaped yet. */
+static bool is_ending(const struct mp__process *record, uint64_t id)
+{
+    return mp__process_ending(record, id) || mp__process_returned(record) ||
+           atomic_load_explicit(&record->flags, memory_order_relaxed) & MP__EXITS || mp_os_life_is_over(record->life);
+}
+
+int mp__process_look(const char *call, uint64_t id, bool watch)
+{
+    struct mp__process *record = mp__process_of(id);
+    uint64_t ending;
+    if (!record) return mp__fail_handle(call, id, "process");
+    if (id == mp__family_id()) return mp__fail(MP_EDEADLK, "%s: a process can not wait for its own end", call);
+    if (watch) mp__watch(mp__word_of(&record->end)); /* X1 */
+    bool ends = is_ending(record, id);
+    if (!ends && mp_os_life_lasts(record->life)) return MP__NOT_READY;
+    int result = mp__process_await(id, 0, &ending);
+    if (result == MP_EBADHANDLE) return mp__fail_handle(call, id, "process");
+    if (result == MP_ETIMEDOUT) return ends ? MP__READY_SOON : MP__NOT_READY;
+    return result < 0 ? result : MP__READY;
 }
 
 int mp_process_exitcode(mp_process process, int *exit_code)

@@ -11,6 +11,7 @@
 #include "base/holders.h"
 #include "base/thread.h"
 #include "primitives/parcel.h"
+#include "primitives/wait.h"
 
 #include <inttypes.h>
 #include <mp/queue.h>
@@ -266,6 +267,18 @@ int mp_queue_full(mp_queue queue)
     if (result < 0) return result;
     return items >= atomic_load_explicit(&channel.put->most, memory_order_relaxed) ||
            bytes >= atomic_load_explicit(&channel.put->most_bytes, memory_order_relaxed);
+}
+
+int mp__queue_look(const char *call, uint64_t id, bool watch)
+{
+    struct mp__channel channel;
+    int result = find(call, (mp_queue){id}, &channel, true);
+    if (result < 0) return result;
+    result = mp__channel_look(&channel, watch);
+    if (result < 0) return mp__parcel_fail(&channel, &words, result, false, 0);
+    if (result == MP__CHANNEL_BUSY) return MP__READY_SOON;
+    if (result == 0) return mp__channel_is_lonely(&channel) ? MP__READY_AT_LAST : MP__NOT_READY;
+    return MP__READY;
 }
 
 /* ---- joining: items that were put, less those that are done, are unfinished --------------------------------------- */

@@ -7,8 +7,11 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/park.h"
 #include "base/thread.h"
+#include "base/watch.h"
 #include "primitives/owned.h"
+#include "primitives/wait.h"
 
 _Static_assert(MP_SEMAPHORE_MAX == MP__COUNT_MOST, "as many as the word can count");
 
@@ -96,6 +99,30 @@ int mp_semaphore_get_value(mp_semaphore semaphore)
     if (mp__generation_of(state) != mp__generation_of(semaphore.id) || !control)
         return mp__fail_handle("mp_semaphore_get_value", semaphore.id, "semaphore");
     return (int)(state & MP__COUNT_MOST);
+}
+
+/* Whoever releases goes the slow way from here on: N1. */
+static int watch_count(const char *call, struct mp__control *control, uint64_t id)
+{
+    mp__watch(mp__word_of(&control->state)); /* X1 */
+    uint64_t state = atomic_load_explicit(&control->state, memory_order_relaxed);
+    do {
+        if (mp__generation_of(state) != mp__generation_of(id)) return mp__fail_handle(call, id, "semaphore");
+        if (state & MP__COUNT_MOST) return MP__READY;
+    } while (!atomic_compare_exchange_weak_explicit(&control->state, &state, state | MP__WAITERS, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return MP__NOT_READY;
+}
+
+int mp__semaphore_look(const char *call, uint64_t id, bool watch)
+{
+    const mp_semaphore semaphore = {id};
+    struct mp__control *control = mp__control_of(id, MP__SEMAPHORE), *owned = mp__control_of(id, MP__OWNED_SEMAPHORE);
+    if (control && watch) return watch_count(call, control, id);
+    if (owned && watch) mp__watch(mp__word_of(&owned->state));
+    int value = mp_semaphore_get_value(semaphore);
+    if (value == MP_EBADHANDLE) return mp__fail_handle(call, id, "semaphore");
+    return value < 0 ? value : value > 0 ? MP__READY : MP__NOT_READY;
 }
 
 int mp_semaphore_destroy(mp_semaphore semaphore)

@@ -413,7 +413,9 @@ static const struct operation *operation_at(size_t i)
     i -= operations_count;
     if (i < operations_sync_count) return &operations_sync[i];
     i -= operations_sync_count;
-    return i < operations_channel_count ? &operations_channel[i] : NULL;
+    if (i < operations_channel_count) return &operations_channel[i];
+    i -= operations_channel_count;
+    return i < operations_wait_count ? &operations_wait[i] : NULL;
 }
 
 int main(int argc, char **argv)

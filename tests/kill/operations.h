@@ -2,7 +2,7 @@
  *
  * operations.h - what mp_kill does to processes in the middle of.
  *
- * A new operation is one entry of a table, in operations.c, operations_sync.c or operations_channel.c: what is prepared by the
+ * A new operation is one entry of a table, in operations.c or one of operations_*.c: what is prepared by the
  * survivor, what the child does before, the operation itself, and what has to hold afterwards.
  */
 #ifndef MP_TESTS_OPERATIONS_H
@@ -60,8 +60,8 @@ struct operation {
 
 #define KILLED 9
 
-extern const struct operation operations[], operations_sync[], operations_channel[];
-extern const size_t operations_count, operations_sync_count, operations_channel_count;
+extern const struct operation operations[], operations_sync[], operations_channel[], operations_wait[];
+extern const size_t operations_count, operations_sync_count, operations_channel_count, operations_wait_count;
 /* The condition that did not hold, in a check that returned an error; or NULL. */
 extern const char *operation_failed_at;
 

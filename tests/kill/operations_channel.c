@@ -573,10 +573,11 @@ static int pipe_receive_long(struct stage *stage)
 /* If it was not sent, who waits receives the next one. */
 static int received_check(struct stage *stage)
 {
-    const struct board *board = mp_block_data(stage->board);
+    struct board *board = mp_block_data(stage->board);
     int code = 0, result;
-    while ((result = mp_process_join(board->waiter, &code, 1)) == MP_ETIMEDOUT) {
-        HOLDS(!atomic_load(&board->held));
+    bool sent = atomic_load(&board->held);
+    while ((result = mp_process_join(board->waiter, &code, sent ? LIMIT : 1)) == MP_ETIMEDOUT) {
+        HOLDS(!sent);
         result = send_long(stage->a);
         HOLDS(result == 0 || result == MP_EPEERDEAD); /* it has just received the first one */
     }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wait.h - looking whether something is ready, each type in its own file.
+ *
+ * By a thread with a record. watch: one that watches (base/watch.h) is told from here on when that may have changed. They
+ * return one of those below, or an error (detail set).
+ */
+#ifndef MP_PRIMITIVES_WAIT_H
+#define MP_PRIMITIVES_WAIT_H
+
+#include <mp/handle.h>
+#include <stdbool.h>
+
+enum mp__readiness {
+    MP__NOT_READY,
+    MP__READY,
+    MP__READY_AT_LAST, /* if nothing else is */
+    MP__READY_SOON     /* perhaps: nobody will tell, look again in a moment */
+};
+
+int mp__process_look(const char *call, uint64_t id, bool watch);
+int mp__connection_look(const char *call, uint64_t id, bool watch);
+int mp__queue_look(const char *call, uint64_t id, bool watch);
+int mp__event_look(const char *call, uint64_t id, bool watch);
+int mp__semaphore_look(const char *call, uint64_t id, bool watch);
+
+/* Whichever it is. */
+int mp__look(const char *call, uint64_t id, bool watch);
+
+#endif
