@@ -30,17 +30,18 @@
 #define EXIT_BITS   0xffu
 #endif
 
-/* Whether a signal handler runs while its thread sleeps: ThreadSanitizer has it wait for a call that it knows. */
 #if defined(__SANITIZE_THREAD__)
-#define HANDLERS_RUN 0
+#define HAS_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define HANDLERS_RUN 0
+#define HAS_TSAN 1
 #endif
 #endif
-#ifndef HANDLERS_RUN
-#define HANDLERS_RUN HAS_SIGNALS
+#ifndef HAS_TSAN
+#define HAS_TSAN 0
 #endif
+/* Whether a signal handler runs while its thread sleeps: ThreadSanitizer has it wait for a call that it knows. */
+#define HANDLERS_RUN (HAS_SIGNALS && !HAS_TSAN)
 
 /* ---- cases ----------------------------------------------------------------------------------------------------- */
 
@@ -63,6 +64,8 @@ struct test_case {
 #define CASE_ONCE(function)   CASE_WITH(function, ONCE)
 #define CASE_CLEAN(function)  CASE_WITH(function, NO_FORK)
 #define CASE_LEAVES(function) CASE_WITH(function, LEAVES)
+/* A copy of a process with threads starts some: ThreadSanitizer ends such a one. */
+#define CASE_THREADS(function) CASE_WITH(function, HAS_TSAN ? NO_FORK : 0)
 
 /* Run each case for each start method, which is the default while it runs. After each, what support_count counts has to be
  * as before. An argument of the program chooses cases by a pattern ("spawn:*"). Returns main's result. */
@@ -92,6 +95,9 @@ long support_children(void);
 int64_t support_now(void);
 /* SIGALRM again and again, so many microseconds apart; 0: no more. Where there are signals. */
 void support_tick(int microseconds);
+
+/* Whether an event loop would find it readable, within that time. */
+bool support_readable(mp_fd fd, int milliseconds);
 
 /* What became of another program. */
 struct outcome {

@@ -32,6 +32,19 @@ void support_tick(int microseconds)
     assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
+bool support_readable(mp_fd fd, int milliseconds)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    int64_t deadline = support_now() + milliseconds;
+    for (;;) {
+        int64_t left = deadline - support_now();
+        int result = poll(&polled, 1, left > 0 ? (int)left : 0);
+        if (result > 0) return polled.revents == POLLIN;
+        if (result == 0) return false;
+        assert_int_equal(errno, EINTR);
+    }
+}
+
 /* 0: none; else some ended or running child is there. */
 long support_children(void)
 {

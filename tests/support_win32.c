@@ -21,6 +21,11 @@ long support_children(void)
     return 0;
 }
 
+bool support_readable(mp_fd fd, int milliseconds)
+{
+    return WaitForSingleObject(fd, (DWORD)milliseconds) == WAIT_OBJECT_0;
+}
+
 static char folder[2048];
 
 void support_set_program(const char *path)

@@ -26,11 +26,14 @@ struct job {
     mp_event event;
     mp_barrier barrier;
     mp_value value;
+    mp_queue queue;
+    mp_connection near, far;
     mp_block board; /* struct board */
 };
 
 struct board {
     _Atomic int begun, stop;
+    int taken;
 };
 
 static struct job job_create(void)
@@ -44,6 +47,8 @@ static struct job job_create(void)
     ok(mp_event_create(&job.event, NULL));
     ok(mp_barrier_create(&job.barrier, 1, NULL));
     ok(mp_value_create(&job.value, sizeof(int), NULL));
+    ok(mp_queue_create(&job.queue, &(mp_queue_options){.joinable = true}));
+    ok(mp_pipe_create(&job.near, &job.far, NULL));
     ok(mp_block_create(&job.board, sizeof(struct board)));
     return job;
 }
@@ -58,6 +63,9 @@ static void job_destroy(const struct job *job)
     ok(mp_event_destroy(job->event));
     ok(mp_barrier_destroy(job->barrier));
     ok(mp_value_destroy(job->value));
+    ok(mp_queue_destroy(job->queue));
+    ok(mp_connection_close(job->near));
+    ok(mp_connection_close(job->far));
     ok(mp_block_destroy(job->board));
 }
 
@@ -74,8 +82,30 @@ static bool allow_nothing(void)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+/* Through a queue and a pipe, as bytes and as a message. To create one takes memory out of the arena, for which one may have to
+ * wait. */
+static int send_all(const struct job *job, mp_message *message)
+{
+    const mp_handle items[3] = {MP_HANDLE(job->event), MP_HANDLE(job->near), MP_HANDLE(job->queue)};
+    char bytes[100] = "bytes";
+    size_t index = 0;
+    REQUIRE(mp_queue_put(job->queue, bytes, sizeof bytes, MP_FOREVER) == 0);
+    REQUIRE(mp_wait(items, 3, &index, MP_FOREVER) == 0 && index == 2);
+    REQUIRE(mp_queue_get(job->queue, bytes, sizeof bytes, NULL, MP_FOREVER) == 0);
+    REQUIRE(mp_queue_put_message(job->queue, message, MP_FOREVER) == 0);
+    REQUIRE(mp_queue_get_message(job->queue, message, MP_FOREVER) == 0);
+    REQUIRE(mp_connection_send_message(job->far, message, MP_FOREVER) == 0);
+    REQUIRE(mp_connection_poll(job->near, MP_FOREVER) == 1);
+    REQUIRE(mp_connection_recv_message(job->near, message, MP_FOREVER) == 0);
+    REQUIRE(mp_connection_send(job->near, bytes, sizeof bytes, MP_FOREVER) == 0);
+    REQUIRE(mp_connection_recv(job->far, bytes, sizeof bytes, NULL, MP_FOREVER) == 0);
+    for (int i = 0; i < 2; i++) REQUIRE(mp_queue_task_done(job->queue) == 0);
+    REQUIRE(mp_queue_join(job->queue, MP_FOREVER) == 0);
+    return 0;
+}
+
 /* Each operation, alone. */
-static int use_all(const struct job *job)
+static int use_all(const struct job *job, mp_message *message)
 {
     REQUIRE(mp_lock_acquire(job->lock, MP_FOREVER) == 0);
     REQUIRE(mp_lock_locked(job->lock) == 1);
@@ -97,15 +127,17 @@ static int use_all(const struct job *job)
     REQUIRE(mp_event_is_set(job->event) == 0);
     REQUIRE(mp_barrier_wait(job->barrier, MP_FOREVER) == 0);
     MP_WITH_LOCK(job->value) *MP_VALUE(int, job->value) += 1;
-    return 0;
+    return send_all(job, message);
 }
 
 static int use_all_alone(void *args)
 {
     const struct job *job = args;
-    REQUIRE(use_all(job) == 0); /* what is done once: a thread's record, mappings, the binding of functions */
+    mp_message message;
+    REQUIRE(mp_message_create(&message, 1000) == 0);
+    REQUIRE(use_all(job, &message) == 0); /* what is done once: a thread's record, mappings, the binding of functions */
     REQUIRE(allow_nothing());
-    for (int i = 0; i < TIMES; i++) REQUIRE(use_all(job) == 0);
+    for (int i = 0; i < TIMES; i++) REQUIRE(use_all(job, &message) == 0);
     mp_os_exit_now(3);
 }
 
@@ -139,8 +171,11 @@ static int poll_all(void *args)
         if (mp_lock_acquire(job->lock, 0) == 0) REQUIRE(mp_lock_release(job->lock) == 0);
         if (mp_rlock_acquire(job->rlock, 0) == 0) REQUIRE(mp_rlock_release(job->rlock) == 0);
         if (mp_semaphore_acquire(job->semaphore, 0) == 0) REQUIRE(mp_semaphore_release(job->semaphore) == 0);
-        int result = mp_event_wait(job->event, 0);
+        int number, result = mp_event_wait(job->event, 0);
         REQUIRE(result == 0 || result == MP_ETIMEDOUT);
+        if (mp_queue_get(job->queue, &number, sizeof number, NULL, 0) == 0) REQUIRE(number == board->taken++);
+        if (mp_connection_recv(job->near, &number, sizeof number, NULL, 0) == 0)
+            REQUIRE(mp_connection_send(job->near, &number, sizeof number, 0) == 0);
     }
     return 0;
 }
@@ -149,8 +184,10 @@ static int give_to_the_awake(void *args)
 {
     const struct job *job = args;
     struct board *board = mp_block_data(job->board);
+    int number;
     REQUIRE(mp_lock_acquire(job->lock, LIMIT) == 0);
     REQUIRE(mp_lock_release(job->lock) == 0);
+    REQUIRE(mp_connection_poll(job->far, 0) == 0);
     REQUIRE(allow_nothing());
     for (int i = 0; i < TIMES; i++) {
         while (mp_lock_acquire(job->lock, 0) != 0) {}
@@ -160,6 +197,10 @@ static int give_to_the_awake(void *args)
         REQUIRE(mp_semaphore_release(job->semaphore) == 0);
         REQUIRE(mp_event_set(job->event) == 0);
         REQUIRE(mp_event_clear(job->event) == 0);
+        while (mp_queue_put(job->queue, &i, sizeof i, 0) != 0) {}
+        REQUIRE(mp_connection_send(job->far, &i, sizeof i, 0) == 0);
+        while (mp_connection_recv(job->far, &number, sizeof number, NULL, 0) != 0) {}
+        REQUIRE(number == i);
     }
     atomic_store(&board->stop, 1);
     mp_os_exit_now(3);

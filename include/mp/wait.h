@@ -2,13 +2,19 @@
  *
  * mp/wait.h - wait for any of many.
  *
+ *     mp_handle items[] = {MP_HANDLE(queue), MP_HANDLE(process)};
+ *     size_t index;
+ *     int number;
+ *     MP_CHECK(mp_wait(items, 2, &index, MP_FOREVER));
+ *     if (index == 0) MP_CHECK(mp_queue_get(queue, &number, sizeof number, NULL, 0));
+ *
  * What can be waited for, and when it is ready:
  *
- *     process       it has ended: mp_process_join returns at once
- *     connection    there is something to receive; or the other end is closed, or all who held it are dead: recv says which
- *     queue         there is an item to get; or it is closed and empty
- *     event         it is set
- *     semaphore     its value is above 0; no unit is taken
+ *   - a process: it has ended, mp_process_join returns at once
+ *   - a connection: there is something to receive; or the other end is closed, or all who held it are dead, recv says which
+ *   - a queue: there is an item to get; or it is closed and empty
+ *   - an event: it is set
+ *   - a semaphore: its value is above 0; no unit is taken
  *
  * A queue that is empty, and which nobody is left to put anything into, is ready, too, but only if nothing else is: who waits
  * for the processes that put into it as well hears of their ends first.
@@ -26,10 +32,6 @@ MP_BEGIN
 
 /**
  * Wait until one of several objects is ready.
- *
- *     mp_handle items[] = {MP_HANDLE(queue), MP_HANDLE(stop), MP_HANDLE(child)};
- *     size_t index;
- *     MP_CHECK(mp_wait(items, 3, &index, MP_FOREVER));
  *
  * There may be any number of them, more than 64 on Windows, too, in any mix, and the same one twice. Of several that are ready
  * all get their turn: who calls again with the same array is given the next one. Many may wait for the same; all of them are
@@ -50,6 +52,48 @@ MP_BEGIN
  * \python        multiprocessing.connection.wait(object_list, timeout)
  */
 MP_NODISCARD MP_API int mp_wait(const mp_handle *items, size_t count, size_t *index, int64_t timeout_ms);
+
+/**
+ * A descriptor for an event loop: readable while the object is ready.
+ *
+ *     mp_fd fd;
+ *     MP_CHECK(mp_wait_fd(MP_HANDLE(queue), &fd));
+ *     struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = socket, .events = POLLIN}};
+ *     while (poll(polled, 2, -1) >= 0) ...                  // mp_queue_get(queue, ..., 0), until MP_ETIMEDOUT or once
+ *
+ * On Windows it is an event, for WaitForMultipleObjects. It is level-triggered: what this process takes by which the object is
+ * not ready any more makes it unreadable before that call returns. When another process takes it this one's descriptor follows
+ * within 100 ms, or when this one tries in vain: so use timeouts of 0. Do not read from it, write to it or close it.
+ *
+ * An object has one descriptor in each process that asks; to ask again returns the same. Until then, and for those who do
+ * not ask, nothing costs more. While a process has any, a thread of libmp's serves them, which runs no code of the program's
+ * and no signal handler. A process made by fork has none; a plain fork() closes the copies that it would have.
+ *
+ * It is libmp's, which closes it in mp_wait_fd_close, or when this process destroys or closes the object. If another process
+ * does, it stays readable until mp_wait_fd_close.
+ *
+ * \param item  as for mp_wait.
+ * \param fd    receives the descriptor; untouched on failure.
+ * \returns 0; MP_EINVAL: fd is NULL, or item is of a type that can not be waited for, or an end of a one_way pipe that only
+ *   sends; MP_EDEADLK: item is this process; MP_ENOMEM; MP_ELIMIT: no more descriptors, or no thread, are to be had.
+ *
+ * \threadsafety  any thread; not a signal handler.
+ * \processes     any process of the family; the descriptor is this process's.
+ * \python        connection.fileno(), process.sentinel, queue._reader.fileno()
+ */
+MP_NODISCARD MP_API int mp_wait_fd(mp_handle item, mp_fd *fd);
+
+/**
+ * Close this process's descriptor for an object. Take it out of the event loop before.
+ *
+ * \param item  what mp_wait_fd was given; it may be destroyed.
+ * \returns 0; MP_EBADHANDLE: this process has none for it.
+ *
+ * \threadsafety  any thread; not a signal handler.
+ * \processes     the one that has called mp_wait_fd.
+ * \python        none
+ */
+MP_API int mp_wait_fd_close(mp_handle item);
 
 MP_END
 #endif

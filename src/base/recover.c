@@ -240,6 +240,21 @@ void mp__recover_belongings(uint64_t process)
     mp__arena_unlock();
 }
 
+/* The arena's lock is held. */
+static bool has_channels(void)
+{
+    const uint32_t *counts = mp__header()->counts;
+    return counts[MP__MESSAGE] || counts[MP__PUT_SIDE] || counts[MP__GET_SIDE];
+}
+
+bool mp__has_channels(void)
+{
+    mp__arena_lock();
+    bool has = has_channels();
+    mp__arena_unlock();
+    return has;
+}
+
 static void finish_queue(const struct mp__control *control, uint64_t id, uint64_t process)
 {
     mp__side_finish(atomic_load_explicit(&control->as.queue.put, memory_order_relaxed), MP__PUT_SIDE, id, process);
@@ -301,7 +316,7 @@ static bool finish_objects(uint64_t process)
         if (type == MP__QUEUE) finish_queue(control, id, process);
         if (type == MP__CONNECTION) finish_connection(control, id, process);
     }
-    if (mp__has_channels()) all = finish_channels(process);
+    if (has_channels()) all = finish_channels(process);
     /* The parts that are left belong to nothing. */
     for (uint32_t index = 1; index < top; index++) {
         const struct mp__control *control = control_alive(index, &id);
@@ -315,7 +330,10 @@ static bool finish_objects(uint64_t process)
 void mp__recover_messages(uint64_t process)
 {
     uint64_t id;
-    for (uint32_t index = 1; mp__header()->counts[MP__MESSAGE] && index < mp__header()->controls_top; index++) {
+    mp__arena_lock();
+    uint32_t top = mp__header()->counts[MP__MESSAGE] ? mp__header()->controls_top : 0;
+    mp__arena_unlock();
+    for (uint32_t index = 1; index < top; index++) {
         struct mp__control *control = control_alive(index, &id);
         if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__MESSAGE &&
             mp__message_owner(id) == process)

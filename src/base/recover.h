@@ -31,11 +31,7 @@ void mp__recover_places(uint64_t id);
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);
 /* Whether there are channels or messages: what a process leaves there it may also leave when it ends in order. */
-static inline bool mp__has_channels(void)
-{
-    const uint32_t *counts = mp__header()->counts;
-    return counts[MP__MESSAGE] || counts[MP__PUT_SIDE] || counts[MP__GET_SIDE];
-}
+bool mp__has_channels(void);
 /* This process ends, in order: the messages that it owns are freed. */
 void mp__recover_messages(uint64_t id);
 /* Some process died before it was registered, or while it gave up a record: what is left of those. */

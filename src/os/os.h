@@ -87,6 +87,26 @@ int mp_os_stdin_null(void);
 typedef struct mp_os_segment mp_os_segment;
 void mp_os_become_service(const char *name, const mp_os_segment *segment, bool talks, bool copy);
 
+/* A thread of libmp's own, in which no signal handler runs. *thread is for mp_os_thread_join: it has ended, with all that
+ * threads do at their end. */
+int mp_os_thread_start(void (*run)(void), intptr_t *thread);
+void mp_os_thread_join(intptr_t thread);
+
+/* ---- descriptors for event loops --------------------------------------------------------------------------------- */
+
+/* What an event loop of the program's can watch: readable as long as it is raised (on Windows an event, which is set). To
+ * raise or to lower it twice is as once. Should the program have closed it, nothing happens. Async-signal-safe, but the first
+ * and the last. */
+typedef struct mp_os_pollable {
+    mp_fd fd;
+    intptr_t other;
+    uint64_t identity[2];
+} mp_os_pollable;
+int mp_os_pollable_create(mp_os_pollable *pollable);
+void mp_os_pollable_raise(const mp_os_pollable *pollable);
+void mp_os_pollable_lower(const mp_os_pollable *pollable);
+void mp_os_pollable_close(const mp_os_pollable *pollable);
+
 /* ---- the shared segment ---------------------------------------------------------------------------------------- */
 
 /* Anonymous memory that can be handed to other processes. */

@@ -5,6 +5,7 @@
 #include "primitives/parcel.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "primitives/pollable.h"
 
 #include <inttypes.h>
 
@@ -83,6 +84,7 @@ int mp__parcel_get(const struct mp__channel *channel, const struct mp__words *wo
                    int64_t timeout_ms)
 {
     int result = mp__channel_get(channel, parcel, mp__deadline(timeout_ms));
+    if (result == 0 || result == MP_ETIMEDOUT) mp__pollable_settle(channel->id);
     return result < 0 ? mp__parcel_fail(channel, words, result, false, parcel->size) : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/holders.h"
 #include "base/thread.h"
 #include "primitives/parcel.h"
+#include "primitives/pollable.h"
 #include "primitives/wait.h"
 
 #include <inttypes.h>
@@ -216,8 +217,10 @@ int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, 
     struct mp__channel channel;
     if (open_channel("mp_connection_recv", connection, false, &channel) && mp__parcel_is_used(&channel) &&
         (buffer || !capacity) && is_ready_soon(channel.get, timeout_ms > 0) &&
-        mp__channel_get_now(&channel, buffer, capacity, size))
+        mp__channel_get_now(&channel, buffer, capacity, size)) {
+        mp__pollable_settle(connection.id);
         return 0;
+    }
     return recv_slowly(connection, buffer, capacity, size, timeout_ms);
 }
 
@@ -287,5 +290,6 @@ int mp_connection_close(mp_connection connection)
         mp__channel_free(end.put, end.put_other);
         mp__channel_free(end.get_other, end.get);
     }
+    mp__pollable_end(connection.id);
     return 0;
 }

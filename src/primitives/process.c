@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "base/watch.h"
 #include "primitives/children.h"
+#include "primitives/pollable.h"
 #include "primitives/wait.h"
 
 #include <inttypes.h>
@@ -210,7 +211,9 @@ int mp_process_close(mp_process process)
     int alive = mp_process_is_alive(process);
     if (alive > 0) return still_runs(MP_EBUSY, "mp_process_close", process, "; join it first");
     if (alive < 0) return alive == MP_EBADHANDLE ? bad_handle("mp_process_close", process) : alive;
-    return mp__process_remove(process.id) < 0 ? bad_handle("mp_process_close", process) : 0;
+    if (mp__process_remove(process.id) < 0) return bad_handle("mp_process_close", process);
+    mp__pollable_end(process.id);
+    return 0;
 }
 
 int64_t mp_process_pid(mp_process process)

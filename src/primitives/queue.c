@@ -11,6 +11,7 @@
 #include "base/holders.h"
 #include "base/thread.h"
 #include "primitives/parcel.h"
+#include "primitives/pollable.h"
 #include "primitives/wait.h"
 
 #include <inttypes.h>
@@ -204,8 +205,10 @@ int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, in
 {
     struct mp__channel channel;
     if (open_channel("mp_queue_get", queue, &channel) && mp__parcel_is_used(&channel) && (buffer || !capacity) &&
-        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size))
+        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size)) {
+        mp__pollable_settle(queue.id);
         return 0;
+    }
     return get_slowly(queue, buffer, capacity, size, timeout_ms);
 }
 
@@ -409,5 +412,6 @@ int mp_queue_destroy(mp_queue queue)
     mp__eventcount_ring(mp__side_joiners(channel.get), UINT32_MAX);
     mp__channel_shut(channel.put_id, channel.get_id, 0);
     mp__channel_free(channel.put_id, channel.get_id);
+    mp__pollable_end(queue.id);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "base/watch.h"
 #include "primitives/owned.h"
+#include "primitives/pollable.h"
 #include "primitives/wait.h"
 
 _Static_assert(MP_SEMAPHORE_MAX == MP__COUNT_MOST, "as many as the word can count");
@@ -51,11 +52,16 @@ static bool is_owned(mp_semaphore semaphore)
 MP__RARELY static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
-    if (!control && is_owned(semaphore)) return mp__owned_acquire(semaphore, timeout_ms);
+    if (!control && is_owned(semaphore)) {
+        int result = mp__owned_acquire(semaphore, timeout_ms);
+        if (result == 0 || result == MP_ETIMEDOUT) mp__pollable_settle(semaphore.id);
+        return result;
+    }
     if (!control) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
     int result = mp__thread_join();
     if (result < 0) return result;
     result = mp__count_take(&control->state, mp__state_of(semaphore.id), mp__deadline(timeout_ms));
+    if (result == 0 || result == MP_ETIMEDOUT) mp__pollable_settle(semaphore.id);
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_semaphore_acquire", semaphore.id, "semaphore");
     if (result == MP_ETIMEDOUT)
         return mp__fail(result, "mp_semaphore_acquire: semaphore \"%s\" has no unit left", control->name);
@@ -65,7 +71,10 @@ MP__RARELY static int acquire_slowly(mp_semaphore semaphore, int64_t timeout_ms)
 int mp_semaphore_acquire(mp_semaphore semaphore, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(semaphore.id, MP__SEMAPHORE);
-    if (control && mp__count_try(&control->state, mp__state_of(semaphore.id))) return 0;
+    if (control && mp__count_try(&control->state, mp__state_of(semaphore.id))) {
+        mp__pollable_settle(semaphore.id);
+        return 0;
+    }
     return acquire_slowly(semaphore, timeout_ms);
 }
 
@@ -127,10 +136,15 @@ int mp__semaphore_look(const char *call, uint64_t id, bool watch)
 
 int mp_semaphore_destroy(mp_semaphore semaphore)
 {
-    if (is_owned(semaphore)) return mp__owned_destroy(semaphore);
+    if (is_owned(semaphore)) {
+        int result = mp__owned_destroy(semaphore);
+        if (result == 0) mp__pollable_end(semaphore.id);
+        return result;
+    }
     /* Who has no record has nowhere to write down whom it is about to wake. */
     if (mp__control_of(semaphore.id, MP__SEMAPHORE)) (void)mp__thread_join();
     if (mp__control_destroy(semaphore.id, MP__SEMAPHORE, NULL) < 0)
         return mp__fail_handle("mp_semaphore_destroy", semaphore.id, "semaphore");
+    mp__pollable_end(semaphore.id);
     return 0;
 }
