@@ -26,6 +26,7 @@
 
 #define CHUNKS   4                   /* that fit into a ring */
 #define PATIENCE INT64_C(1000000000) /* ns: so long at least who looks only once waits for the next chunk */
+#define NAP      INT64_C(100000)     /* ns */
 #define ANEW     1
 
 /* ---- the sender -------------------------------------------------------------------------------------------------- */
@@ -89,14 +90,20 @@ static void put_record(const struct mp__channel *channel, enum record kind, uint
     ring_bell(&put->bell, kind == RECORD_STREAM ? 1 : UINT32_MAX); /* a receiver at it sleeps beside those who wait */
 }
 
-/* All of it. 0; ANEW; or an error: *last is where LAST is then, if it was put. */
+/* One attempt to send all of it. */
+struct attempt {
+    uint32_t since;         /* R2: what that said when it began */
+    _Atomic uint64_t *last; /* where LAST is, if it was put */
+};
+
+/* 0; ANEW; or an error. */
 static int put_all(const struct mp__channel *channel, const char *data, uint64_t size, int64_t deadline,
-                   _Atomic uint64_t **last)
+                   struct attempt *attempt)
 {
     struct mp__side *put = channel->put;
     uint64_t chunk = ((uint64_t)atomic_load_explicit(&put->mask, memory_order_relaxed) + 1) * sizeof(uint64_t) / CHUNKS;
     uint32_t since = begun_anew(channel->get);
-    *last = NULL;
+    *attempt = (struct attempt){.since = since, .last = NULL};
     int result = await(channel, 1, since, deadline);
     if (result != 0) return result;
     put_record(channel, RECORD_STREAM, size, NULL, 0);
@@ -107,7 +114,7 @@ static int put_all(const struct mp__channel *channel, const char *data, uint64_t
         bool is_last = done + now == size;
         struct mp__ring *ring = ring_of(put);
         uint32_t mask = atomic_load_explicit(&put->mask, memory_order_relaxed);
-        if (is_last) *last = &ring->words[position_of(peek(&put->at)) & mask];
+        if (is_last) attempt->last = &ring->words[position_of(peek(&put->at)) & mask];
         put_record(channel, is_last ? RECORD_LAST : RECORD_CHUNK, now, data + done, now);
     }
     return await(channel, 0, since, deadline);
@@ -122,22 +129,30 @@ static bool is_taken(_Atomic uint64_t *last)
                                                     memory_order_acq_rel, memory_order_acquire); /* R3 */
 }
 
+/* Who has taken the last part commits before long, and all is received; or dies, or has died, and it is not. */
+static bool is_received(const struct mp__channel *channel, uint32_t since)
+{
+    for (;;) {
+        bool got = all_is_got(channel);
+        if (begun_anew(channel->get) != since) return false; /* R2 */
+        if (got) return true;
+        mp__side_make_whole(channel->get, channel->get_id);
+        mp_os_sleep(NAP);
+    }
+}
+
 int mp__channel_put_stream(const struct mp__channel *channel, const void *data, uint64_t size, int64_t deadline)
 {
     struct mp__side *put = channel->put;
-    _Atomic uint64_t *last;
+    struct attempt attempt;
     int result = mp__side_enter(put, channel->put_id, deadline);
     if (result < 0) return result;
     result = is_going(put) ? MP_EBADHANDLE : look_before_put(channel); /* Q6 */
     if (result == 0) {
         (void)atomic_fetch_or_explicit(&put->flags, MP__SIDE_STREAM, memory_order_relaxed); /* R1 */
         do {
-            result = put_all(channel, data, size, deadline, &last);
-            /* Then it commits before long, or dies. */
-            if (result < 0 && is_taken(last)) {
-                int taken = await(channel, 0, begun_anew(channel->get), MP_OS_NEVER);
-                if (taken == 0) result = 0;
-            }
+            result = put_all(channel, data, size, deadline, &attempt);
+            if (result < 0 && is_taken(attempt.last) && is_received(channel, attempt.since)) result = 0;
         } while (result == ANEW);
         (void)atomic_fetch_and_explicit(&put->flags, ~(uint32_t)MP__SIDE_STREAM, memory_order_release); /* R1 */
     }
