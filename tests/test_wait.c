@@ -4,8 +4,8 @@
  */
 #include "base/watch.h"
 #include "inside.h"
+#include "items.h"
 #include "require.h"
-#include "support.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -20,12 +20,8 @@ enum {
     QUEUES = 3
 };
 
-/* One of each that can be waited for. */
 struct job {
-    mp_queue queue;
-    mp_connection near, far; /* of a pipe: the waiter has the first */
-    mp_event event;
-    mp_semaphore semaphore, owned;
+    struct items items;
     mp_process process, waiter;
     mp_block board; /* struct board */
     struct gate ready, never;
@@ -36,42 +32,22 @@ struct board {
     _Atomic int got[CROWD][EACH], done;
 };
 
-/* ---- what makes something ready ---------------------------------------------------------------------------------- */
-
-enum kind {
-    QUEUE,
-    CONNECTION,
-    EVENT,
-    SEMAPHORE,
-    OWNED,
-    PROCESS,
+enum {
+    PROCESS = ITEM_KINDS, /* one more kind */
     KINDS
 };
 
 static struct job job_create(void)
 {
-    struct job job = {.what = 0};
-    ok(mp_queue_create(&job.queue, NULL));
-    ok(mp_pipe_create(&job.near, &job.far, NULL));
-    assert_int_equal(mp_connection_poll(job.far, 0), 0); /* a holder: it is not dead when the others are */
-    ok(mp_event_create(&job.event, NULL));
-    ok(mp_semaphore_create(&job.semaphore, 0, NULL));
-    ok(mp_semaphore_create(&job.owned, 1, &(mp_semaphore_options){.owned = true}));
+    struct job job = {.items = items_create(), .ready = gate_create(), .never = gate_create()};
     ok(mp_block_create(&job.board, sizeof(struct board)));
-    job.ready = gate_create();
-    job.never = gate_create();
     job.waiter = mp_current_process();
     return job;
 }
 
 static void job_destroy(const struct job *job)
 {
-    ok(mp_queue_destroy(job->queue));
-    ok(mp_connection_close(job->near));
-    ok(mp_connection_close(job->far));
-    ok(mp_event_destroy(job->event));
-    ok(mp_semaphore_destroy(job->semaphore));
-    ok(mp_semaphore_destroy(job->owned));
+    items_destroy(&job->items);
     ok(mp_block_destroy(job->board));
     gate_destroy(job->ready);
     gate_destroy(job->never);
@@ -94,58 +70,18 @@ static int live(void *args)
 
 static mp_handle handle_of(const struct job *job, int kind)
 {
-    switch (kind) {
-    case QUEUE:
-        return MP_HANDLE(job->queue);
-    case CONNECTION:
-        return MP_HANDLE(job->near);
-    case EVENT:
-        return MP_HANDLE(job->event);
-    case SEMAPHORE:
-        return MP_HANDLE(job->semaphore);
-    case OWNED:
-        return MP_HANDLE(job->owned);
-    default:
-        return MP_HANDLE(job->process);
-    }
+    return kind == PROCESS ? MP_HANDLE(job->process) : items_handle(&job->items, kind);
 }
 
-/* The owned semaphore: whoever makes it ready has its unit before. */
 static int make_ready(const struct job *job, int kind)
 {
-    switch (kind) {
-    case QUEUE:
-        return mp_queue_put(job->queue, "item", 4, LIMIT);
-    case CONNECTION:
-        return mp_connection_send(job->far, "item", 4, LIMIT);
-    case EVENT:
-        return mp_event_set(job->event);
-    case SEMAPHORE:
-        return mp_semaphore_release(job->semaphore);
-    case OWNED:
-        return mp_semaphore_release(job->owned);
-    default:
-        return gate_open(job->never) ? 0 : MP_ESYSTEM;
-    }
+    if (kind != PROCESS) return items_make_ready(&job->items, kind);
+    return gate_open(job->never) ? 0 : MP_ESYSTEM;
 }
 
-static int make_unready(struct job *job, int kind)
+static int make_unready(const struct job *job, int kind)
 {
-    char item[4];
-    switch (kind) {
-    case QUEUE:
-        return mp_queue_get(job->queue, item, sizeof item, NULL, 0);
-    case CONNECTION:
-        return mp_connection_recv(job->near, item, sizeof item, NULL, 0);
-    case EVENT:
-        return mp_event_clear(job->event);
-    case SEMAPHORE:
-        return mp_semaphore_acquire(job->semaphore, 0);
-    case OWNED:
-        return mp_semaphore_acquire(job->owned, 0);
-    default:
-        return mp_process_join(job->process, NULL, 0);
-    }
+    return kind == PROCESS ? mp_process_join(job->process, NULL, 0) : items_make_unready(&job->items, kind);
 }
 
 static size_t wait_for(const mp_handle *items, size_t count)
@@ -182,7 +118,6 @@ static void each_is_ready(void **state)
     (void)state;
     struct job job = job_create();
     mp_handle items[KINDS];
-    ok(mp_semaphore_acquire(job.owned, 0));
     job.process = start(live, &job);
     assert_true(gate_take(job.ready));
     for (int kind = 0; kind < KINDS; kind++) items[kind] = handle_of(&job, kind);
@@ -194,7 +129,6 @@ static void each_is_ready(void **state)
         ok(make_unready(&job, kind));
         if (kind != PROCESS) assert_none(items, KINDS);
     }
-    ok(mp_semaphore_release(job.owned));
     ok(mp_process_close(job.process));
     job_destroy(&job);
 }
@@ -279,7 +213,7 @@ static void one_of_many(void **state)
 static int make_ready_later(void *args)
 {
     const struct job *job = args;
-    if (job->what == OWNED) REQUIRE(mp_semaphore_acquire(job->owned, 0) == 0);
+    if (job->what == OWNED) REQUIRE(mp_semaphore_acquire(job->items.owned, LIMIT) == 0);
     REQUIRE(gate_open(job->ready));
     REQUIRE(sees_watcher(job->waiter));
     REQUIRE(make_ready(job, job->what) == 0);
@@ -292,8 +226,7 @@ static void each_becomes_ready(void **state)
     struct job job = job_create();
     for (int kind = 0; kind < KINDS; kind++) {
         mp_handle items[KINDS];
-        bool owned = kind != OWNED, lives = kind == PROCESS;
-        if (owned) ok(mp_semaphore_acquire(job.owned, 0));
+        if (kind == OWNED) ok(mp_semaphore_release(job.items.owned));
         job.process = start(live, &job);
         assert_true(gate_take(job.ready));
         job.what = kind;
@@ -303,8 +236,7 @@ static void each_becomes_ready(void **state)
         assert_int_equal(wait_for(items, KINDS), kind);
         assert_ends(other, 0);
         ok(make_unready(&job, kind));
-        ok(mp_semaphore_release(job.owned)); /* or what it has just taken */
-        if (!lives) assert_true(gate_open(job.never));
+        if (kind != PROCESS) assert_true(gate_open(job.never));
         assert_ends(job.process, 0);
     }
     job_destroy(&job);
@@ -327,19 +259,19 @@ static int end_later(void *args)
     REQUIRE(sees_watcher(job->waiter));
     switch (job->what) {
     case CLOSE_QUEUE:
-        return mp_queue_close(job->queue);
+        return mp_queue_close(job->items.queue);
     case DESTROY_QUEUE:
-        return mp_queue_destroy(job->queue);
+        return mp_queue_destroy(job->items.queue);
     case CLOSE_OTHER_END:
-        return mp_connection_close(job->far);
+        return mp_connection_close(job->items.far);
     case CLOSE_THIS_END:
-        return mp_connection_close(job->near);
+        return mp_connection_close(job->items.near);
     case DESTROY_EVENT:
-        return mp_event_destroy(job->event);
+        return mp_event_destroy(job->items.event);
     case DESTROY_SEMAPHORE:
-        return mp_semaphore_destroy(job->semaphore);
+        return mp_semaphore_destroy(job->items.semaphore);
     default:
-        return mp_semaphore_destroy(job->owned);
+        return mp_semaphore_destroy(job->items.owned);
     }
 }
 
@@ -349,7 +281,6 @@ static void ends_are_told(void **state)
     static const int kinds[ENDS] = {QUEUE, QUEUE, CONNECTION, CONNECTION, EVENT, SEMAPHORE, OWNED};
     for (int end = 0; end < ENDS; end++) {
         struct job job = job_create();
-        ok(mp_semaphore_acquire(job.owned, 0));
         mp_handle items[2] = {{0}, handle_of(&job, kinds[end])};
         size_t index = 77;
         job.what = end;
@@ -360,13 +291,13 @@ static void ends_are_told(void **state)
         assert_int_equal(index, ready ? 1 : 77);
         assert_ends(other, 0);
         /* What the other one has ended is made anew, for the end. */
-        if (end == DESTROY_QUEUE) ok(mp_queue_create(&job.queue, NULL));
-        if (end == CLOSE_OTHER_END) ok(mp_connection_close(job.near));
-        if (end == CLOSE_THIS_END) ok(mp_connection_close(job.far));
-        if (end == CLOSE_OTHER_END || end == CLOSE_THIS_END) ok(mp_pipe_create(&job.near, &job.far, NULL));
-        if (end == DESTROY_EVENT) ok(mp_event_create(&job.event, NULL));
-        if (end == DESTROY_SEMAPHORE) ok(mp_semaphore_create(&job.semaphore, 0, NULL));
-        if (end == DESTROY_OWNED) ok(mp_semaphore_create(&job.owned, 1, NULL));
+        if (end == DESTROY_QUEUE) ok(mp_queue_create(&job.items.queue, NULL));
+        if (end == CLOSE_OTHER_END) ok(mp_connection_close(job.items.near));
+        if (end == CLOSE_THIS_END) ok(mp_connection_close(job.items.far));
+        if (end == CLOSE_OTHER_END || end == CLOSE_THIS_END) ok(mp_pipe_create(&job.items.near, &job.items.far, NULL));
+        if (end == DESTROY_EVENT) ok(mp_event_create(&job.items.event, NULL));
+        if (end == DESTROY_SEMAPHORE) ok(mp_semaphore_create(&job.items.semaphore, 0, NULL));
+        if (end == DESTROY_OWNED) ok(mp_semaphore_create(&job.items.owned, 1, NULL));
         job_destroy(&job);
     }
 }
@@ -377,7 +308,7 @@ static void ends_are_told(void **state)
 static int hold_on(void *args)
 {
     struct job *job = args;
-    REQUIRE(mp_connection_poll(job->far, 0) == 0);
+    REQUIRE(mp_connection_poll(job->items.far, 0) == 0);
     return live(job);
 }
 
@@ -385,23 +316,21 @@ static void killed_ones_are_told_of(void **state)
 {
     (void)state;
     for (int kind = 0; kind < KINDS; kind++) {
-        if (kind != QUEUE && kind != CONNECTION && kind != PROCESS && kind != OWNED) continue;
+        if (kind != QUEUE && kind != CONNECTION && kind != PROCESS) continue;
         struct job job = job_create();
-        ok(mp_connection_close(job.near));
-        ok(mp_connection_close(job.far));
-        ok(mp_pipe_create(&job.near, &job.far, NULL)); /* this process does not use that end */
+        ok(mp_connection_close(job.items.near));
+        ok(mp_connection_close(job.items.far));
+        ok(mp_pipe_create(&job.items.near, &job.items.far, NULL)); /* this process does not use that end */
         mp_process other = start(hold_on, &job);
         job.process = other;
         assert_true(gate_take(job.ready));
         const mp_handle item = handle_of(&job, kind);
-        if (kind == OWNED) ok(mp_semaphore_acquire(job.owned, 0));
         assert_none(&item, 1);
-        if (kind == OWNED) ok(mp_semaphore_release(job.owned));
         ok(mp_process_kill(other));
         assert_int_equal(wait_for(&item, 1), 0);
         char bytes[8];
-        if (kind == QUEUE) fails(MP_EPEERDEAD, mp_queue_get(job.queue, bytes, sizeof bytes, NULL, 0));
-        if (kind == CONNECTION) fails(MP_EPEERDEAD, mp_connection_recv(job.near, bytes, sizeof bytes, NULL, 0));
+        if (kind == QUEUE) fails(MP_EPEERDEAD, mp_queue_get(job.items.queue, bytes, sizeof bytes, NULL, 0));
+        if (kind == CONNECTION) fails(MP_EPEERDEAD, mp_connection_recv(job.items.near, bytes, sizeof bytes, NULL, 0));
         int code = 0;
         ok(mp_process_join(other, &code, LIMIT));
         assert_int_equal(code, -9);
@@ -414,7 +343,7 @@ static void killed_ones_are_told_of(void **state)
 static int own_unit(void *args)
 {
     struct job *job = args;
-    REQUIRE(mp_semaphore_acquire(job->owned, 0) == 0);
+    REQUIRE(mp_semaphore_acquire(job->items.owned, LIMIT) == 0);
     return live(job);
 }
 
@@ -422,7 +351,8 @@ static void unit_of_the_dead_is_ready(void **state)
 {
     (void)state;
     struct job job = job_create();
-    const mp_handle item = MP_HANDLE(job.owned);
+    const mp_handle item = MP_HANDLE(job.items.owned);
+    ok(mp_semaphore_release(job.items.owned));
     mp_process other = start(own_unit, &job);
     assert_true(gate_take(job.ready));
     assert_none(&item, 1);
@@ -435,7 +365,7 @@ static void unit_of_the_dead_is_ready(void **state)
 static int put_one(void *args)
 {
     const struct job *job = args;
-    REQUIRE(mp_queue_put(job->queue, &job->number, sizeof job->number, LIMIT) == 0);
+    REQUIRE(mp_queue_put(job->items.queue, &job->number, sizeof job->number, LIMIT) == 0);
     return 0;
 }
 
@@ -444,7 +374,7 @@ static void dead_producers_come_before_their_queue(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_handle items[1 + CROWD] = {MP_HANDLE(job.queue)};
+    mp_handle items[1 + CROWD] = {MP_HANDLE(job.items.queue)};
     mp_process processes[CROWD];
     int got = 0;
     for (int i = 0; i < CROWD; i++) {
@@ -455,7 +385,7 @@ static void dead_producers_come_before_their_queue(void **state)
         int number;
         size_t index = wait_for(items, 1 + CROWD);
         if (index == 0) {
-            ok(mp_queue_get(job.queue, &number, sizeof number, NULL, 0));
+            ok(mp_queue_get(job.items.queue, &number, sizeof number, NULL, 0));
             got++;
         } else {
             assert_ends(processes[index - 1], 0);
@@ -466,11 +396,11 @@ static void dead_producers_come_before_their_queue(void **state)
     for (; got < CROWD; got++) {
         int number;
         assert_int_equal(wait_for(items, 1 + CROWD), 0);
-        ok(mp_queue_get(job.queue, &number, sizeof number, NULL, 0));
+        ok(mp_queue_get(job.items.queue, &number, sizeof number, NULL, 0));
     }
     assert_int_equal(wait_for(items, 1 + CROWD), 0); /* now it is ready: get will say why */
     int number;
-    fails(MP_EPEERDEAD, mp_queue_get(job.queue, &number, sizeof number, NULL, 0));
+    fails(MP_EPEERDEAD, mp_queue_get(job.items.queue, &number, sizeof number, NULL, 0));
     job_destroy(&job);
 }
 
@@ -479,7 +409,7 @@ static void dead_producers_come_before_their_queue(void **state)
 static int wait_for_event(void *args)
 {
     const struct job *job = args;
-    const mp_handle items[2] = {MP_HANDLE(job->event), MP_HANDLE(job->queue)};
+    const mp_handle items[2] = {MP_HANDLE(job->items.event), MP_HANDLE(job->items.queue)};
     size_t index;
     REQUIRE(mp_wait(items, 2, &index, LIMIT) == 0);
     return (int)index;
@@ -501,7 +431,7 @@ static void all_waiters_are_woken(void **state)
     while (inside_waiting_for(MP__WATCHES, 0) < 2 * CROWD) mp_os_sleep(1000000);
     ok(mp_process_kill(processes[0])); /* whose death concerns nobody */
     assert_ends(processes[0], -9);
-    ok(mp_event_set(job.event));
+    ok(mp_event_set(job.items.event));
     for (int i = 1; i < CROWD; i++) assert_ends(processes[i], 0);
     for (int i = 0; i < CROWD; i++) {
         void *result;
@@ -584,12 +514,12 @@ static void set_both(int number)
 static int count_events(void *args)
 {
     const struct job *job = args;
-    const mp_handle items[2] = {MP_HANDLE(job->queue), MP_HANDLE(job->event)};
+    const mp_handle items[2] = {MP_HANDLE(job->items.queue), MP_HANDLE(job->items.event)};
     for (int i = 0; i < 100; i++) {
         size_t index;
         REQUIRE(mp_wait(items, 2, &index, LIMIT) == 0);
         REQUIRE(index == 1);
-        REQUIRE(mp_event_clear(job->event) == 0);
+        REQUIRE(mp_event_clear(job->items.event) == 0);
     }
     return 0;
 }
@@ -603,7 +533,7 @@ static void set_by_handler(void **state)
     mp_semaphore own_semaphore;
     ok(mp_semaphore_create(&own_semaphore, 0, NULL));
     ok(mp_event_create(&own, NULL));
-    others = job.event;
+    others = job.items.event;
     const mp_handle items[2] = {MP_HANDLE(own_semaphore), MP_HANDLE(own)}; /* what no death makes ready */
     assert_int_equal(mp_event_is_set(own), 0);
     assert_int_equal(mp_event_is_set(others), 0);

@@ -2,58 +2,32 @@
  *
  * test_wait_fd.c - descriptors that event loops watch.
  */
+#include "items.h"
 #include "require.h"
-#include "support.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
 enum {
-    QUEUE,
-    CONNECTION,
-    EVENT,
-    SEMAPHORE,
-    OWNED,
-    KINDS,
     ITEMS = 2000,
     CROWD = 3
 };
 
 struct job {
-    mp_queue queue;
-    mp_connection near, far;
-    mp_event event;
-    mp_semaphore semaphore, owned;
+    struct items items;
     struct gate ready, never;
     int kind;
 };
 
 static struct job job_create(void)
 {
-    struct job job = {.kind = 0};
-    char byte;
-    ok(mp_queue_create(&job.queue, NULL));
-    ok(mp_pipe_create(&job.near, &job.far, NULL));
-    assert_int_equal(mp_connection_poll(job.far, 0), 0);
-    fails(MP_ETIMEDOUT, mp_queue_get(job.queue, &byte, 1, NULL, 0));
-    ok(mp_event_create(&job.event, NULL));
-    ok(mp_semaphore_create(&job.semaphore, 0, NULL));
-    ok(mp_semaphore_create(&job.owned, 1, &(mp_semaphore_options){.owned = true}));
-    ok(mp_semaphore_acquire(job.owned, 0));
-    job.ready = gate_create();
-    job.never = gate_create();
-    return job;
+    return (struct job){.items = items_create(), .ready = gate_create(), .never = gate_create()};
 }
 
 static void job_destroy(const struct job *job)
 {
-    ok(mp_queue_destroy(job->queue));
-    ok(mp_connection_close(job->near));
-    ok(mp_connection_close(job->far));
-    ok(mp_event_destroy(job->event));
-    ok(mp_semaphore_destroy(job->semaphore));
-    ok(mp_semaphore_destroy(job->owned));
+    items_destroy(&job->items);
     gate_destroy(job->ready);
     gate_destroy(job->never);
 }
@@ -63,49 +37,6 @@ static mp_process start(mp_target target, const struct job *job)
     mp_process process;
     ok(mp_process_start(&process, target, job, sizeof *job, NULL));
     return process;
-}
-
-static mp_handle handle_of(const struct job *job, int kind)
-{
-    const mp_handle handles[KINDS] = {MP_HANDLE(job->queue), MP_HANDLE(job->near), MP_HANDLE(job->event),
-                                      MP_HANDLE(job->semaphore), MP_HANDLE(job->owned)};
-    return handles[kind];
-}
-
-static int make_ready(const struct job *job, int kind)
-{
-    switch (kind) {
-    case QUEUE:
-        return mp_queue_put(job->queue, "item", 4, LIMIT);
-    case CONNECTION:
-        return mp_connection_send(job->far, "item", 4, LIMIT);
-    case EVENT:
-        return mp_event_set(job->event);
-    case SEMAPHORE:
-        return mp_semaphore_release(job->semaphore);
-    default:
-        return mp_semaphore_release(job->owned);
-    }
-}
-
-static int make_unready(const struct job *job, int kind)
-{
-    char item[4];
-    mp_message message;
-    switch (kind) {
-    case QUEUE:
-        return mp_queue_get(job->queue, item, sizeof item, NULL, 0);
-    case CONNECTION: {
-        int result = mp_connection_recv_message(job->near, &message, 0);
-        return result < 0 ? result : mp_message_destroy(&message);
-    }
-    case EVENT:
-        return mp_event_clear(job->event);
-    case SEMAPHORE:
-        return mp_semaphore_acquire(job->semaphore, 0);
-    default:
-        return mp_semaphore_acquire(job->owned, 0);
-    }
 }
 
 static mp_fd fd_of(mp_handle item)
@@ -127,26 +58,26 @@ static void readable_while_ready(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_fd fds[KINDS];
-    for (int kind = 0; kind < KINDS; kind++) fds[kind] = fd_of(handle_of(&job, kind));
+    mp_fd fds[ITEM_KINDS];
+    for (int kind = 0; kind < ITEM_KINDS; kind++) fds[kind] = fd_of(items_handle(&job.items, kind));
     for (int i = 0; i < 200; i++) {
-        int kind = i % KINDS;
+        int kind = i % ITEM_KINDS;
         assert_false(support_readable(fds[kind], 0));
-        ok(make_ready(&job, kind));
+        ok(items_make_ready(&job.items, kind));
         assert_true(support_readable(fds[kind], LIMIT));
         assert_true(support_readable(fds[kind], 0)); /* level-triggered */
         if (kind == QUEUE) {                         /* one is left */
-            ok(make_ready(&job, kind));
-            ok(make_unready(&job, kind));
+            ok(items_make_ready(&job.items, kind));
+            ok(items_make_unready(&job.items, kind));
             assert_true(support_readable(fds[kind], 0));
         }
-        for (int other = 0; other < KINDS; other++)
+        for (int other = 0; other < ITEM_KINDS; other++)
             if (other != kind) assert_false(support_readable(fds[other], 0));
-        ok(make_unready(&job, kind)); /* at once: */
+        ok(items_make_unready(&job.items, kind)); /* at once: */
         assert_false(support_readable(fds[kind], 0));
     }
-    for (int kind = 0; kind < KINDS; kind++) ok(mp_wait_fd_close(handle_of(&job, kind)));
-    ok(mp_semaphore_release(job.owned));
+    for (int kind = 0; kind < ITEM_KINDS; kind++) ok(mp_wait_fd_close(items_handle(&job.items, kind)));
+    ok(mp_semaphore_release(job.items.owned));
     job_destroy(&job);
 }
 
@@ -154,12 +85,12 @@ static void ready_before(void **state)
 {
     (void)state;
     struct job job = job_create();
-    ok(make_ready(&job, QUEUE));
-    mp_fd fd = fd_of(MP_HANDLE(job.queue));
+    ok(items_make_ready(&job.items, QUEUE));
+    mp_fd fd = fd_of(MP_HANDLE(job.items.queue));
     assert_true(support_readable(fd, 0));
-    assert_true(fd == fd_of(MP_HANDLE(job.queue))); /* there is one */
-    ok(mp_wait_fd_close(MP_HANDLE(job.queue)));
-    fails(MP_EBADHANDLE, mp_wait_fd_close(MP_HANDLE(job.queue)));
+    assert_true(fd == fd_of(MP_HANDLE(job.items.queue))); /* there is one */
+    ok(mp_wait_fd_close(MP_HANDLE(job.items.queue)));
+    fails(MP_EBADHANDLE, mp_wait_fd_close(MP_HANDLE(job.items.queue)));
     job_destroy(&job);
 }
 
@@ -192,9 +123,10 @@ static void destroyed_here(void **state)
 {
     (void)state;
     struct job job = job_create();
-    for (int kind = 0; kind < KINDS; kind++) (void)fd_of(handle_of(&job, kind));
+    for (int kind = 0; kind < ITEM_KINDS; kind++) (void)fd_of(items_handle(&job.items, kind));
     job_destroy(&job);
-    for (int kind = 0; kind < KINDS; kind++) fails(MP_EBADHANDLE, mp_wait_fd_close(handle_of(&job, kind)));
+    for (int kind = 0; kind < ITEM_KINDS; kind++)
+        fails(MP_EBADHANDLE, mp_wait_fd_close(items_handle(&job.items, kind)));
 }
 
 /* ---- other processes ----------------------------------------------------------------------------------------------- */
@@ -202,12 +134,12 @@ static void destroyed_here(void **state)
 static int make_ready_and_unready(void *args)
 {
     const struct job *job = args;
-    if (job->kind == OWNED) REQUIRE(mp_semaphore_acquire(job->owned, LIMIT) == 0);
+    if (job->kind == OWNED) REQUIRE(mp_semaphore_acquire(job->items.owned, LIMIT) == 0);
     REQUIRE(gate_open(job->ready));
-    REQUIRE(make_ready(job, job->kind) == 0);
+    REQUIRE(items_make_ready(&job->items, job->kind) == 0);
     REQUIRE(gate_take(job->never));
     if (job->kind == CONNECTION) return 0; /* its end is the other one */
-    REQUIRE(make_unready(job, job->kind) == 0);
+    REQUIRE(items_make_unready(&job->items, job->kind) == 0);
     REQUIRE(gate_take(job->never));
     return 0;
 }
@@ -216,15 +148,15 @@ static void others_are_followed(void **state)
 {
     (void)state;
     struct job job = job_create();
-    for (job.kind = 0; job.kind < KINDS; job.kind++) {
-        if (job.kind == OWNED) ok(mp_semaphore_release(job.owned));
+    for (job.kind = 0; job.kind < ITEM_KINDS; job.kind++) {
+        if (job.kind == OWNED) ok(mp_semaphore_release(job.items.owned));
         mp_process process = start(make_ready_and_unready, &job);
         assert_true(gate_take(job.ready));
-        mp_fd fd = fd_of(handle_of(&job, job.kind)), end = fd_of(MP_HANDLE(process));
+        mp_fd fd = fd_of(items_handle(&job.items, job.kind)), end = fd_of(MP_HANDLE(process));
         assert_true(support_readable(fd, LIMIT));
         assert_false(support_readable(end, 0));
         assert_true(gate_open(job.never));
-        if (job.kind == CONNECTION) ok(make_unready(&job, job.kind));
+        if (job.kind == CONNECTION) ok(items_make_unready(&job.items, job.kind));
         becomes_unreadable(fd);
         assert_true(gate_open(job.never));
         assert_true(support_readable(end, LIMIT));
@@ -234,7 +166,7 @@ static void others_are_followed(void **state)
         assert_true(support_readable(end, 0));
         ok(mp_process_close(process)); /* and its descriptor is closed */
         if (job.kind == CONNECTION) assert_true(gate_take(job.never));
-        ok(mp_wait_fd_close(handle_of(&job, job.kind)));
+        ok(mp_wait_fd_close(items_handle(&job.items, job.kind)));
     }
     job_destroy(&job);
 }
@@ -242,22 +174,22 @@ static void others_are_followed(void **state)
 static int destroy_it(void *args)
 {
     const struct job *job = args;
-    return mp_queue_destroy(job->queue);
+    return mp_queue_destroy(job->items.queue);
 }
 
 static void destroyed_elsewhere(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_fd fd = fd_of(MP_HANDLE(job.queue));
+    mp_fd fd = fd_of(MP_HANDLE(job.items.queue));
     assert_false(support_readable(fd, 0));
     assert_ends(start(destroy_it, &job), 0);
     assert_true(support_readable(fd, LIMIT));
     char byte;
-    fails(MP_EBADHANDLE, mp_queue_get(job.queue, &byte, 1, NULL, 0));
+    fails(MP_EBADHANDLE, mp_queue_get(job.items.queue, &byte, 1, NULL, 0));
     assert_true(support_readable(fd, 0));
-    ok(mp_wait_fd_close(MP_HANDLE(job.queue)));
-    ok(mp_queue_create(&job.queue, NULL));
+    ok(mp_wait_fd_close(MP_HANDLE(job.items.queue)));
+    ok(mp_queue_create(&job.items.queue, NULL));
     job_destroy(&job);
 }
 
@@ -274,7 +206,7 @@ static void killed_ones_are_told_of(void **state)
     struct job job = job_create();
     mp_process process = start(live, &job);
     assert_true(gate_take(job.ready));
-    mp_fd end = fd_of(MP_HANDLE(process)), queue = fd_of(MP_HANDLE(job.queue));
+    mp_fd end = fd_of(MP_HANDLE(process)), queue = fd_of(MP_HANDLE(job.items.queue));
     assert_false(support_readable(end, 0));
     assert_false(support_readable(queue, 0));
     ok(mp_process_kill(process));
@@ -290,12 +222,12 @@ static int has_its_own(void *args)
 {
     const struct job *job = args;
     mp_fd fd;
-    REQUIRE(mp_wait_fd_close(MP_HANDLE(job->queue)) == MP_EBADHANDLE);
-    REQUIRE(mp_wait_fd(MP_HANDLE(job->queue), &fd) == 0);
+    REQUIRE(mp_wait_fd_close(MP_HANDLE(job->items.queue)) == MP_EBADHANDLE);
+    REQUIRE(mp_wait_fd(MP_HANDLE(job->items.queue), &fd) == 0);
     REQUIRE(!support_readable(fd, 0));
-    REQUIRE(mp_queue_put(job->queue, "item", 4, 0) == 0);
+    REQUIRE(mp_queue_put(job->items.queue, "item", 4, 0) == 0);
     REQUIRE(support_readable(fd, LIMIT));
-    REQUIRE(mp_wait_fd_close(MP_HANDLE(job->queue)) == 0);
+    REQUIRE(mp_wait_fd_close(MP_HANDLE(job->items.queue)) == 0);
     return 0;
 }
 
@@ -303,11 +235,11 @@ static void each_process_has_its_own(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_fd fd = fd_of(MP_HANDLE(job.queue));
+    mp_fd fd = fd_of(MP_HANDLE(job.items.queue));
     assert_ends(start(has_its_own, &job), 0);
     assert_true(support_readable(fd, LIMIT));
-    ok(make_unready(&job, QUEUE));
-    ok(make_ready(&job, QUEUE)); /* now that nobody else is left it is readable in any case */
+    ok(items_make_unready(&job.items, QUEUE));
+    ok(items_make_ready(&job.items, QUEUE)); /* now that nobody else is left it is readable in any case */
     assert_true(support_readable(fd, LIMIT));
     job_destroy(&job);
 }
@@ -317,7 +249,7 @@ static void each_process_has_its_own(void **state)
 static int produce(void *args)
 {
     const struct job *job = args;
-    for (int i = 0; i < ITEMS; i++) REQUIRE(mp_queue_put(job->queue, &i, sizeof i, LIMIT) == 0);
+    for (int i = 0; i < ITEMS; i++) REQUIRE(mp_queue_put(job->items.queue, &i, sizeof i, LIMIT) == 0);
     return 0;
 }
 
@@ -326,7 +258,7 @@ static void loop_gets_all(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_fd fd = fd_of(MP_HANDLE(job.queue));
+    mp_fd fd = fd_of(MP_HANDLE(job.items.queue));
     mp_process producers[CROWD];
     int next[CROWD] = {0}, vain = 0;
     (void)next;
@@ -334,7 +266,7 @@ static void loop_gets_all(void **state)
     for (int got = 0; got < CROWD * ITEMS;) {
         int item;
         assert_true(support_readable(fd, LIMIT));
-        int result = mp_queue_get(job.queue, &item, sizeof item, NULL, 0);
+        int result = mp_queue_get(job.items.queue, &item, sizeof item, NULL, 0);
         assert_true(result == 0 || result == MP_ETIMEDOUT);
         got += result == 0;
         vain += result != 0;
@@ -352,7 +284,7 @@ static void *take_some(void *fd)
     while (atomic_load(&taken) < ITEMS) {
         int item;
         if (!support_readable(*(mp_fd *)fd, 10)) continue;
-        if (mp_queue_get(shared->queue, &item, sizeof item, NULL, 0) == 0) atomic_fetch_add(&taken, 1);
+        if (mp_queue_get(shared->items.queue, &item, sizeof item, NULL, 0) == 0) atomic_fetch_add(&taken, 1);
     }
     return NULL;
 }
@@ -362,19 +294,19 @@ static void threads_share_it(void **state)
 {
     (void)state;
     struct job job = job_create();
-    mp_fd fd = fd_of(MP_HANDLE(job.queue));
+    mp_fd fd = fd_of(MP_HANDLE(job.items.queue));
     pthread_t threads[CROWD];
     shared = &job;
     atomic_store(&taken, 0);
     mp_process producer = start(produce, &job);
     for (int i = 0; i < CROWD; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_some, &fd), 0);
     while (atomic_load(&taken) < ITEMS / 2) {
-        mp_fd event = fd_of(MP_HANDLE(job.event));
+        mp_fd event = fd_of(MP_HANDLE(job.items.event));
         assert_false(support_readable(event, 0));
-        ok(mp_event_set(job.event));
+        ok(mp_event_set(job.items.event));
         assert_true(support_readable(event, LIMIT));
-        ok(mp_event_clear(job.event));
-        ok(mp_wait_fd_close(MP_HANDLE(job.event)));
+        ok(mp_event_clear(job.items.event));
+        ok(mp_wait_fd_close(MP_HANDLE(job.items.event)));
     }
     for (int i = 0; i < CROWD; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_ends(producer, 0);
