@@ -63,7 +63,7 @@ MP_NODISCARD MP_API int mp_wait(const mp_handle *items, size_t count, size_t *in
  *
  * On Windows it is an event, for WaitForMultipleObjects. It is level-triggered: what this process takes by which the object is
  * not ready any more makes it unreadable before that call returns. When another process takes it this one's descriptor follows
- * within 100 ms, or when this one tries in vain: so use timeouts of 0. Do not read from it, write to it or close it.
+ * within 250 ms, or when this one tries in vain: so use timeouts of 0. Do not read from it, write to it or close it.
  *
  * An object has one descriptor in each process that asks; to ask again returns the same. Until then, and for those who do
  * not ask, nothing costs more. While a process has any, a thread of libmp's serves them, which runs no code of the program's

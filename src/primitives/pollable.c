@@ -28,7 +28,7 @@
 
 /* ns between looks at what is raised, or may be ready soon: at first, and at most. */
 #define NAP_LEAST INT64_C(100000)
-#define NAP_MOST  INT64_C(100000000)
+#define NAP_MOST  INT64_C(250000000)
 
 struct pollable {
     struct pollable *next;
