@@ -46,14 +46,18 @@ int main(void)
 
     int square, exit_code = 0;
     bool ended = false;
-    while (!ended && poll(watched, WATCHED, -1) >= 0) {
+    while (!ended) {
         char line[80];
+        if (poll(watched, WATCHED, -1) < 0) continue; /* a signal handler ran */
         if (watched[TERMINAL].revents) {
             if (read(STDIN_FILENO, line, sizeof line) > 0) MP_CHECK(mp_event_set(job.stop)); /* Return was pressed */
             watched[TERMINAL].fd = -1;
         }
-        if (watched[RESULTS].revents && mp_queue_get(job.results, &square, sizeof square, NULL, 0) == 0)
-            printf("%d\n", square);
+        if (watched[RESULTS].revents) {
+            int result = mp_queue_get(job.results, &square, sizeof square, NULL, 0);
+            if (result == 0) printf("%d\n", square);
+            if (result == MP_EPEERDEAD) watched[RESULTS].fd = -1; /* readable from here on: nobody is left to put any */
+        }
         if (watched[WORKER].revents) ended = MP_CHECK(mp_process_join(worker, &exit_code, 0)) == 0;
     }
     while (mp_queue_get(job.results, &square, sizeof square, NULL, 0) == 0) printf("%d\n", square); /* its last ones */

@@ -31,7 +31,7 @@ static int work(void *args)
 int main(int argc, char **argv)
 {
     mp_freeze_support();
-    int count = argc > 1 ? atoi(argv[1]) : 20, alive = count, results = 0, crashed = 0;
+    int count = argc > 1 && atoi(argv[1]) > 0 ? atoi(argv[1]) : 20, alive = count, results = 0, crashed = 0;
     struct job job = {.number = 0};
     mp_event stop;
     mp_process *workers = calloc((size_t)count, sizeof *workers);

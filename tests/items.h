@@ -23,8 +23,8 @@ struct items {
     mp_semaphore semaphore, owned;
 };
 
-/* None is ready: this process has the owned semaphore's unit. It uses the queue and the pipe's far end: neither is ready because
- * others are dead, but the queue if they were its only other users. */
+/* None is ready: this process has the owned semaphore's unit. It uses the queue and the pipe's far end: neither is ready
+ * because others are dead, but the queue if they were its only other users. */
 struct items items_create(void);
 void items_destroy(const struct items *items);
 mp_handle items_handle(const struct items *items, int kind);

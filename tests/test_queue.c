@@ -253,6 +253,16 @@ static void many_at_once(void **state)
     fails(MP_ETIMEDOUT, mp_queue_put_many(small, items, sizeof *items, 25, NULL, 0));
     ok(mp_queue_get_many(small, others, sizeof *others, 25, &done, 0));
     assert_int_equal(done, 10);
+    /* Large ones. */
+    enum {
+        LARGE = 70000
+    };
+    static char large[3 * LARGE], copies[3 * LARGE];
+    for (int i = 0; i < 3 * LARGE; i++) large[i] = (char)(i % 251);
+    ok(mp_queue_put_many(queue, large, LARGE, 3, &done, 0));
+    assert_int_equal(done, 3);
+    for (size_t got = 0; got < 3; got += done) ok(mp_queue_get_many(queue, copies + got * LARGE, LARGE, 3, &done, 0));
+    assert_memory_equal(large, copies, sizeof large);
     /* One of another size ends it; as the first it does not fit. */
     ok(mp_queue_put(queue, items, sizeof *items, 0));
     ok(mp_queue_put(queue, "abc", 3, 0));
@@ -299,7 +309,11 @@ static void bad_input(void **state)
     fails(MP_EINVAL, mp_queue_get_many(queue, &number, 4, 1, NULL, 0));
     fails(MP_EINVAL, mp_queue_get_many(queue, NULL, 4, 1, &done, 0));
     fails(MP_EINVAL, mp_queue_put_many(queue, NULL, 4, 1, &done, 0));
-    fails(MP_EMSGSIZE, mp_queue_put_many(queue, &number, 1 << 20, 1, &done, 0));
+    fails(MP_EINVAL, mp_queue_put_many(queue, &number, sizeof number, (size_t)-1, &done, 0));
+    fails(MP_EINVAL, mp_queue_put_many(queue, &number, (size_t)-4, 1, &done, 0));
+    fails(MP_EINVAL, mp_queue_put_many(queue, &number, SIZE_MAX / 4, 3, &done, 0));
+    fails(MP_EINVAL, mp_queue_get_many(queue, &number, (size_t)-4, 1, &done, 0));
+    fails(MP_EINVAL, mp_queue_get(queue, &number, (size_t)-4, NULL, 0));
     fails(MP_ENOTSUP, mp_queue_task_done(queue));
     fails(MP_ENOTSUP, mp_queue_join(queue, 0));
     fails(MP_EBADHANDLE, mp_queue_put(none, &number, sizeof number, 0));

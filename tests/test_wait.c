@@ -141,7 +141,7 @@ static void bad_input_is_refused(void **state)
     mp_lock lock;
     mp_connection in, out;
     size_t index = 77;
-    ok(mp_lock_create(&lock, NULL));
+    ok(mp_lock_create(&lock, &(mp_lock_options){.name = "door"}));
     fails(MP_EINVAL, mp_wait(NULL, 3, &index, 0));
     fails(MP_EINVAL, mp_wait(items, 3, NULL, 0));
     fails(MP_EINVAL, mp_wait(items, 3, &index, MP_FOREVER));
@@ -149,7 +149,11 @@ static void bad_input_is_refused(void **state)
     fails(MP_EINVAL, mp_wait(NULL, 0, &index, MP_FOREVER));
     items[1] = MP_HANDLE(lock);
     fails(MP_EINVAL, mp_wait(items, 3, &index, MP_FOREVER));
-    assert_non_null(strstr(mp_error_detail(), "lock"));
+    assert_non_null(strstr(mp_error_detail(), "items[1]: \"door\" is a lock"));
+    ok(mp_event_set(job.items.event)); /* also where another one is ready */
+    items[0] = items[2] = MP_HANDLE(job.items.event);
+    for (int i = 0; i < 20; i++) fails(MP_EINVAL, mp_wait(items, 3, &index, 0));
+    items[0] = items[2] = (mp_handle){0};
     ok(mp_lock_destroy(lock));
     fails(MP_EBADHANDLE, mp_wait(items, 3, &index, MP_FOREVER));
     items[1] = mp_handle_of(UINT64_C(0x123456789abcdef));
@@ -404,6 +408,32 @@ static void dead_producers_come_before_their_queue(void **state)
     job_destroy(&job);
 }
 
+/* Its target has returned, and it waits for its own child: it ends, for long. */
+static int leave_one_behind(void *args)
+{
+    const struct job *job = args;
+    REQUIRE(mp_process_start(NULL, live, job, sizeof *job, NULL) == 0);
+    return 0;
+}
+
+static void long_ending_hides_nothing(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    struct job other = job_create();
+    mp_process leaver = start(leave_one_behind, &other);
+    assert_true(gate_take(other.ready));
+    assert_ends(start(put_one, &job), 0);
+    char bytes[8];
+    ok(mp_queue_get(job.items.queue, bytes, sizeof bytes, &(size_t){0}, 0));
+    const mp_handle items[2] = {MP_HANDLE(leaver), MP_HANDLE(job.items.queue)}; /* which nobody else uses now */
+    assert_int_equal(wait_for(items, 2), 1);
+    assert_true(gate_open(other.never));
+    assert_ends(leaver, 0);
+    job_destroy(&other);
+    job_destroy(&job);
+}
+
 /* ---- many waiters -------------------------------------------------------------------------------------------------- */
 
 static int wait_for_event(void *args)
@@ -562,10 +592,18 @@ static void set_by_handler(void **state)
 #endif
 
 static const struct test_case cases[] = {
-    CASE(each_is_ready),           CASE_ONCE(bad_input_is_refused), CASE_ONCE(all_get_their_turn),
-    CASE_ONCE(one_of_many),        CASE(each_becomes_ready),        CASE(ends_are_told),
-    CASE(killed_ones_are_told_of), CASE(unit_of_the_dead_is_ready), CASE(dead_producers_come_before_their_queue),
-    CASE(all_waiters_are_woken),   CASE(nothing_is_slept_through),
+    CASE(each_is_ready),
+    CASE_ONCE(bad_input_is_refused),
+    CASE_ONCE(all_get_their_turn),
+    CASE_ONCE(one_of_many),
+    CASE(each_becomes_ready),
+    CASE(ends_are_told),
+    CASE(killed_ones_are_told_of),
+    CASE(unit_of_the_dead_is_ready),
+    CASE(dead_producers_come_before_their_queue),
+    CASE(long_ending_hides_nothing),
+    CASE(all_waiters_are_woken),
+    CASE(nothing_is_slept_through),
 #if HANDLERS_RUN
     CASE(set_by_handler),
 #endif

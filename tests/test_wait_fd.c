@@ -6,7 +6,9 @@
 #include "require.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -313,6 +315,56 @@ static void threads_share_it(void **state)
     job_destroy(&job);
 }
 
+/* ---- signal handlers ----------------------------------------------------------------------------------------------- */
+
+#if HANDLERS_RUN
+
+static mp_event handled;
+
+static void clear_and_look(int number)
+{
+    (void)number;
+    if (mp_event_clear(handled) < 0 || mp_event_is_set(handled) != 0) abort();
+}
+
+/* A handler interrupts a thread that has locks which the thread needs that serves the descriptors. */
+static void handlers_wait_for_nobody(void **state)
+{
+    (void)state;
+    struct job job = job_create();
+    struct sigaction action = {.sa_handler = clear_and_look, .sa_flags = SA_RESTART}, before;
+    mp_event event;
+    ok(mp_event_create(&handled, NULL));
+    mp_fd fds[3] = {fd_of(MP_HANDLE(handled)), fd_of(MP_HANDLE(job.items.queue))};
+    assert_int_equal(mp_event_is_set(handled), 0);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    for (int i = 0; i < 20; i++) {
+        mp_process process = start(live, &job);
+        bool ready = gate_take(job.ready);
+        support_tick(200);
+        int result = mp_wait_fd(MP_HANDLE(process), &fds[2]);
+        ready = ready && gate_open(job.never);
+        while (result == 0 && mp_process_is_alive(process) == 1) {
+            size_t count;
+            result = mp_event_create(&event, NULL);
+            if (result == 0) result = mp_event_set(handled);
+            if (result == 0) result = mp_event_destroy(event);
+            if (result == 0) result = mp_active_children(NULL, 0, &count);
+            if (result == 0) result = mp_queue_put(job.items.queue, "item", 4, 0);
+            if (result == 0) result = mp_queue_get(job.items.queue, &(int){0}, 4, NULL, 0);
+        }
+        support_tick(0);
+        ok(result);
+        assert_true(ready);
+        assert_ends(process, 0);
+    }
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    ok(mp_event_destroy(handled));
+    job_destroy(&job);
+}
+
+#endif
+
 static const struct test_case cases[] = {
     CASE_ONCE(readable_while_ready),
     CASE_ONCE(ready_before),
@@ -324,6 +376,9 @@ static const struct test_case cases[] = {
     CASE_THREADS(each_process_has_its_own),
     CASE(loop_gets_all),
     CASE(threads_share_it),
+#if HANDLERS_RUN
+    CASE(handlers_wait_for_nobody),
+#endif
 };
 
 SUPPORT_MAIN("wait_fd", cases)

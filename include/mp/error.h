@@ -28,7 +28,7 @@
     X(MP_ENOMEM, -1003, "out of memory, in this process or in the arena")                 \
     X(MP_ETIMEDOUT, -1004, "the time ended first")                                        \
     X(MP_ECLOSED, -1005, "closed, and everything that was in it has been read")           \
-    X(MP_EPEERDEAD, -1006, "the process that should have answered died")                  \
+    X(MP_EPEERDEAD, -1006, "nobody is left who could answer")                             \
     X(MP_EMSGSIZE, -1007, "the message does not fit; it stays where it is")               \
     X(MP_ENOTOWNER, -1008, "not held by the caller")                                      \
     X(MP_EDEADLK, -1009, "waiting would close a circle of waiters")                       \

@@ -17,9 +17,16 @@
  *
  * Deaths. An item is in the queue once its put has done all but return, and has left it once its get has: what a process was
  * putting when it was killed never appears, and what it was getting another one gets. Nobody waits behind the dead. A get
- * that would wait when every other process that was given the queue, in its arguments, or has used it is dead, is MP_EPEERDEAD;
- * so is a put that would wait for room, and a join. Who has created it, and handed it on, is none of those until it uses it.
- * Nothing has changed then: call again if somebody new will come.
+ * that would wait when every other process that was given the queue, in its arguments, or has used it is dead, or has ended,
+ * is MP_EPEERDEAD; so is a put that would wait for room, and a join. Nothing has changed then: call again if somebody new
+ * will come; it returns at once then, too.
+ *
+ * Who counts. Any call but close and destroy is a use. Who has created a queue, and handed it on, is none of those until it
+ * uses it: one who starts its users one after the other, and will start more, calls mp_queue_empty before the first. Others
+ * that wait at the same queue count, for they might put something when they have got something; other threads of the caller's
+ * process do not. A handle in the bytes of an item is not seen until its receiver uses it.
+ *
+ * A queue keeps the memory that it had most of until it is destroyed.
  *
  * What does not end in time, in any of these, has done nothing. MP_FOREVER waits for ever; 0 and less look once.
  * None of them is for signal handlers.
@@ -70,7 +77,7 @@ MP_NODISCARD MP_API int mp_queue_create(mp_queue *queue, const mp_queue_options 
  *   MP_EPEERDEAD  there is no room, and all that could make some are dead;
  *   MP_EMSGSIZE   size is over max_bytes, or over the arena's limit;
  *   MP_ENOMEM     the arena, or the machine, is full: others go on. See wait_for_memory;
- *   MP_EINVAL     data is NULL, or size is no size (a negative number);
+ *   MP_EINVAL     data is NULL, or size is no size (a negative number), or as many times as there are items;
  *   MP_EDEADLK    called by a signal handler that interrupts a call on the same queue.
  *
  * \threadsafety  any thread, any number at once.

@@ -36,7 +36,7 @@ MP_BEGIN
  * There may be any number of them, more than 64 on Windows, too, in any mix, and the same one twice. Of several that are ready
  * all get their turn: who calls again with the same array is given the next one. Many may wait for the same; all of them are
  * woken. To wait takes nothing: a process that waits for a queue or a connection uses it, though, as by mp_queue_get
- * (mp/queue.h: death).
+ * (mp/queue.h: deaths).
  *
  * \param items       handles; those that are {0} are skipped, so that one can be taken out of the array by that.
  * \param count       how many.
@@ -44,7 +44,7 @@ MP_BEGIN
  * \param timeout_ms  ms; 0 or less: look once; MP_FOREVER.
  * \returns 0; MP_ETIMEDOUT: none is ready; MP_EINVAL: items or index is NULL, all are {0}, one is of a type that can not be
  *   waited for, or an end of a one_way pipe that only sends; MP_EDEADLK: one is this process; MP_EBADHANDLE: one names nothing,
- *   or was destroyed meanwhile; MP_ENOMEM. The detail says which. *index is untouched then.
+ *   or was destroyed meanwhile; MP_ENOMEM, MP_ELIMIT. The detail says which. *index is untouched then.
  *
  * \threadsafety  any thread; not a signal handler. That may set an event that is waited for.
  * \processes     any process of the family. That the child of another process has ended is known when that has noticed, or
@@ -63,7 +63,8 @@ MP_NODISCARD MP_API int mp_wait(const mp_handle *items, size_t count, size_t *in
  *
  * On Windows it is an event, for WaitForMultipleObjects. It is level-triggered: what this process takes by which the object is
  * not ready any more makes it unreadable before that call returns. When another process takes it this one's descriptor follows
- * within 250 ms, or when this one tries in vain: so use timeouts of 0. Do not read from it, write to it or close it.
+ * within 250 ms, or when this one tries in vain, or looks: so use timeouts of 0. On MP_ECLOSED and MP_EPEERDEAD it stays
+ * readable: take it out of the loop. Do not read from it, write to it or close it.
  *
  * An object has one descriptor in each process that asks; to ask again returns the same. Until then, and for those who do
  * not ask, nothing costs more. While a process has any, a thread of libmp's serves them, which runs no code of the program's
@@ -75,7 +76,8 @@ MP_NODISCARD MP_API int mp_wait(const mp_handle *items, size_t count, size_t *in
  * \param item  as for mp_wait.
  * \param fd    receives the descriptor; untouched on failure.
  * \returns 0; MP_EINVAL: fd is NULL, or item is of a type that can not be waited for, or an end of a one_way pipe that only
- *   sends; MP_EDEADLK: item is this process; MP_ENOMEM; MP_ELIMIT: no more descriptors, or no thread, are to be had.
+ *   sends; MP_EDEADLK: item is this process; MP_EBADHANDLE; MP_ENOMEM; MP_ELIMIT: no more descriptors, or no thread, are to be
+ *   had.
  *
  * \threadsafety  any thread; not a signal handler.
  * \processes     any process of the family; the descriptor is this process's.

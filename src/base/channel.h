@@ -58,6 +58,7 @@ struct mp__parcel {
     uint64_t message; /* instead of bytes */
     bool exact;       /* get: the item has to have that size */
     bool as_message;  /* get: one is wanted */
+    bool starved;     /* put, of MP_ETIMEDOUT: there was no memory, all the time */
 };
 
 /* ---- life ---- */

@@ -253,10 +253,20 @@ int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
 
 /* ---- watching --------------------------------------------------------------------------------------------------- */
 
-/* The lock, if it is free, or a dead one's. */
+#define TRIES  64
+#define YIELDS 8
+
+/* The lock, if it is free, or a dead one's, or will be in the moment that others are there who only get. */
 static bool enter_now(struct mp__side *get, uint64_t id)
 {
-    if (try_to_enter(get, id)) return true;
+    for (int i = 0; i < TRIES + YIELDS; i++) {
+        if (try_to_enter(get, id)) return true;
+        if (atomic_load_explicit(&get->flags, memory_order_relaxed) & MP__SIDE_STREAM) break;
+        if (i < TRIES)
+            mp__pause();
+        else
+            mp_os_yield();
+    }
     mp__side_make_whole(get, id);
     return try_to_enter(get, id);
 }

@@ -118,6 +118,7 @@ int mp__channel_put(const struct mp__channel *channel, struct mp__parcel *parcel
             mp__side_leave(put, channel->put_id);
         }
         if (parcel->done > before) ring_bell(&put->bell, (uint32_t)(parcel->done - before));
+        parcel->starved = result == MP_ENOMEM;
         bool waits = result == WOULD_WAIT || (result == MP_ENOMEM && waits_for_memory);
         if (!waits && result < 0)
             ring_bell(&channel->get->bell, 1); /* what woke this one is somebody else's room now */

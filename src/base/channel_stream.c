@@ -73,6 +73,13 @@ static int await(const struct mp__channel *channel, uint32_t granules, uint32_t 
     }
 }
 
+/* What was put, or got, was a store, and the lock is held on: that is no fence. */
+static void tell_other_side(_Atomic uint32_t *bell, uint32_t count)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* T1 */
+    ring_bell(bell, count);
+}
+
 /* A record, for which there is room. */
 static void put_record(const struct mp__channel *channel, enum record kind, uint64_t says, const void *data,
                        uint64_t size)
@@ -87,7 +94,8 @@ static void put_record(const struct mp__channel *channel, enum record kind, uint
     end_ring(ring, mask, position + granules);
     if (size) write_bytes(ring, mask, position + 1, data, size);
     commit_put(put, ring, mask, header_of(kind, says));
-    ring_bell(&put->bell, kind == RECORD_STREAM ? 1 : UINT32_MAX); /* a receiver at it sleeps beside those who wait */
+    tell_other_side(&put->bell,
+                    kind == RECORD_STREAM ? 1 : UINT32_MAX); /* a receiver at it sleeps beside those who wait */
 }
 
 /* One attempt to send all of it. */
@@ -186,7 +194,7 @@ bool mp__stream_skip_rest(const struct mp__channel *channel, uint64_t header)
                 (kind == RECORD_STREAM && !somebody_sends(channel));
     if (!rest) return false;
     skip(channel->get, header);
-    ring_bell(&channel->get->bell, UINT32_MAX);
+    tell_other_side(&channel->get->bell, UINT32_MAX);
     return true;
 }
 
@@ -246,7 +254,7 @@ static int get_all(const struct mp__channel *channel, char *data, uint64_t size,
             return ANEW;
         skip(get, header);
         if (last) return 0;
-        ring_bell(&get->bell, UINT32_MAX);
+        tell_other_side(&get->bell, UINT32_MAX);
     }
 }
 

@@ -532,6 +532,7 @@ bool mp__process_end(uint64_t id, uint64_t ending)
         mp__recover_messages(id);
     }
     mp__recover_belongings(id);
+    mp__watch_tell_all(); /* X3: now, and after its end; who dies in between leaves that to those who come next */
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {
         if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return false;

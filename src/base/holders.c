@@ -21,6 +21,7 @@
 
 /* Of arguments: handles stand in front of data, and whoever hands over a GiB shall not wait for this. */
 #define LOOKED_AT ((size_t)1 << 20)
+#define ANYWHERE  4096 /* in so many bytes they may stand anywhere: structs are packed sometimes */
 
 _Atomic uint64_t mp__holds[MP__HOLDS];
 
@@ -130,14 +131,15 @@ static struct mp__control *object_at(const unsigned char *bytes, uint64_t *id)
     return type == MP__FREE || type == MP__PROCESS || type >= MP__PUT_SIDE ? NULL : control; /* no objects */
 }
 
-/* Of those whose handles stand where the compiler aligns them to. How many there are, or what went wrong with one. */
+/* Of those whose handles stand there, where the compiler aligns them to. How many there are, or what went wrong with one. */
 static int for_each(const void *bytes, size_t size, uint64_t process,
                     int (*what)(struct mp__control *, uint64_t, uint64_t))
 {
     int result = 0, count = 0;
     uint64_t id;
     if (size > LOOKED_AT) size = LOOKED_AT;
-    for (size_t at = 0; result == 0 && at + sizeof id <= size; at += _Alignof(mp_handle)) {
+    size_t step = size <= ANYWHERE ? 1 : _Alignof(mp_handle);
+    for (size_t at = 0; result == 0 && at + sizeof id <= size; at += step) {
         struct mp__control *object = object_at((const unsigned char *)bytes + at, &id);
         if (!object) continue;
         mp__arena_lock();

@@ -264,6 +264,7 @@ bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, i
     int error = mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside,
                                        deadline);
     if (beside && !mp_os_life_lasts(life)) mp_os_life_tell(life);
+    if (beside_janitor && !mp_os_life_lasts(both[0])) mp_os_life_tell(both[0]);
     return error == 0 || error == mp_os_etimedout;
 }
 

@@ -17,6 +17,7 @@
  *   - X1: who watches has its bit in its record, then in the header, before it arms, and looks; with a fence before that. Who
  *     tells comes after its change, and after any flag that it takes away, with a fence; it takes the bit away first, then
  *     looks through the records. So either it finds the watcher, or that one arms and looks later.
+ *     Who tells late, stopped in the middle of it, holds up those who watch, for 5 s at most; nobody else.
  *   - X2: to be told is to look at everything again, with all bits set anew. So nothing is lost should too many be told, or
  *     one who is killed then.
  *   - X3: after a death, and the end of a process, all who watch are told: what the dead one owed them is not written down, and

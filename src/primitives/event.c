@@ -95,13 +95,13 @@ int mp_event_wait(mp_event event, int64_t timeout_ms)
     if (!control) return mp__fail_handle("mp_event_wait", event.id, "event");
     if (first & SET) return 0;
     if (timeout_ms <= 0) {
-        mp__pollable_settle(event.id);
+        mp__pollable_settle_event(event.id);
         return mp__fail(MP_ETIMEDOUT, "mp_event_wait: event \"%s\" is not set", control->name);
     }
     int result = mp__thread_join();
     if (result < 0) return result;
     result = await(&control->state, first, mp__deadline(timeout_ms));
-    if (result == MP_ETIMEDOUT) mp__pollable_settle(event.id);
+    if (result == MP_ETIMEDOUT) mp__pollable_settle_event(event.id);
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_event_wait", event.id, "event");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_event_wait: event \"%s\" is not set", control->name);
     return result;
@@ -147,7 +147,7 @@ int mp_event_clear(mp_event event)
                                                     memory_order_relaxed));
     /* Who set it may not have come to that; those who sleep go on by the turn. */
     if (seen & MP__WAITERS) (void)mp__park_wake(&control->state, UINT32_MAX);
-    mp__pollable_settle(event.id);
+    mp__pollable_settle_event(event.id);
     return 0;
 }
 
@@ -155,7 +155,7 @@ int mp_event_is_set(mp_event event)
 {
     uint64_t state;
     if (!find(event, &state)) return mp__fail_handle("mp_event_is_set", event.id, "event");
-    if (!(state & SET)) mp__pollable_settle(event.id); /* another process may have cleared it */
+    if (!(state & SET)) mp__pollable_settle_event(event.id); /* another process may have cleared it */
     return (state & SET) != 0;
 }
 

@@ -199,6 +199,7 @@ _Noreturn void mp__janitor_run(bool copy)
     if (mp__janitor_claim()) {
         mp__log(MP_LOG_DEBUG, "begins");
         mp__heap_be_janitor();
+        mp__watch_tell_all(); /* X3: the one before may have died in that */
         serve();
     }
     mp_os_exit_now(0);

@@ -118,6 +118,19 @@ int mp__owned_release(mp_semaphore semaphore)
     return mp__fail(MP_ENOTOWNER, "mp_semaphore_release: this process has no unit of semaphore \"%s\"", control->name);
 }
 
+/* As it seems, without waiting for anybody. */
+int mp__owned_look(const char *call, uint64_t id)
+{
+    const struct mp__control *control = mp__control_of(id, MP__OWNED_SEMAPHORE);
+    if (!control) return mp__fail_handle(call, id, "semaphore");
+    uint32_t count = control->as.owned.count;
+    const _Atomic uint64_t *units = mp__heap_at(control->as.owned.units, count * sizeof *units);
+    bool some = false;
+    for (uint32_t i = 0; units && i < count; i++) some |= atomic_load_explicit(&units[i], memory_order_acquire) == 0;
+    if (!mp__control_alive(control, id)) return mp__fail_handle(call, id, "semaphore");
+    return some;
+}
+
 int mp__owned_get_value(mp_semaphore semaphore)
 {
     struct mp__control *control;

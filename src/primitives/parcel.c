@@ -63,10 +63,13 @@ int mp__parcel_use(const struct mp__channel *channel, const struct mp__words *wo
     return 0;
 }
 
-int mp__parcel_check(const char *call, const void *data, size_t size)
+int mp__parcel_check(const char *call, const void *data, size_t size, size_t count)
 {
-    if (size > PTRDIFF_MAX) return mp__fail(MP_EINVAL, "%s: size is %zu: a negative number", call, size);
-    if (!data && size) return mp__fail(MP_EINVAL, "%s: data is NULL", call);
+    if (size > PTRDIFF_MAX || count > PTRDIFF_MAX)
+        return mp__fail(MP_EINVAL, "%s: %zu is no size: a negative number", call, size > PTRDIFF_MAX ? size : count);
+    if (size && count > PTRDIFF_MAX / size)
+        return mp__fail(MP_EINVAL, "%s: no memory has %zu times %zu bytes", call, count, size);
+    if (!data && size && count) return mp__fail(MP_EINVAL, "%s: bytes at NULL", call);
     return 0;
 }
 
@@ -77,7 +80,15 @@ int mp__parcel_put(const struct mp__channel *channel, const struct mp__words *wo
     /* The message was put by another thread, meanwhile. */
     if (result == MP_EBADHANDLE && parcel->message && mp__control_alive(channel->object, channel->id))
         return mp__message_fail(channel->call, parcel->message, result);
+    if (result == MP_ETIMEDOUT && parcel->starved) return mp__parcel_starve(channel, parcel->size);
     return result < 0 ? mp__parcel_fail(channel, words, result, true, parcel->size) : 0;
+}
+
+int mp__parcel_starve(const struct mp__channel *channel, uint64_t size)
+{
+    return mp__fail(MP_ETIMEDOUT,
+                    "%s: the arena or the machine had no room for another %" PRIu64 " bytes, all the time",
+                    channel->call, size);
 }
 
 int mp__parcel_get(const struct mp__channel *channel, const struct mp__words *words, struct mp__parcel *parcel,

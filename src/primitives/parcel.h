@@ -29,11 +29,18 @@ static inline bool mp__parcel_is_used(const struct mp__channel *channel)
     return mp__hold(channel->object, channel->id) == 0;
 }
 
-/* Whether these are bytes to be put: 0 or MP_EINVAL. */
-int mp__parcel_check(const char *call, const void *data, size_t size);
+/* Whether these are `count` times so many bytes, to be put or to be overwritten: 0 or MP_EINVAL. The second: whether one
+ * time. */
+int mp__parcel_check(const char *call, const void *data, size_t size, size_t count);
+static inline bool mp__parcel_is_memory(const void *data, size_t size)
+{
+    return (data || !size) && size <= PTRDIFF_MAX;
+}
 
 int mp__parcel_put(const struct mp__channel *channel, const struct mp__words *words, struct mp__parcel *parcel,
                    int64_t deadline, bool waits_for_memory);
+/* MP_ETIMEDOUT: there was no memory. */
+int mp__parcel_starve(const struct mp__channel *channel, uint64_t size);
 int mp__parcel_put_message(const struct mp__channel *channel, const struct mp__words *words, mp_message *message,
                            int64_t timeout_ms, bool waits_for_memory);
 int mp__parcel_get(const struct mp__channel *channel, const struct mp__words *words, struct mp__parcel *parcel,

@@ -90,6 +90,7 @@ int mp_pipe_create(mp_connection *a, mp_connection *b, const mp_pipe_options *op
 {
     static const mp_pipe_options defaults;
     if (!a || !b) return mp__fail(MP_EINVAL, "mp_pipe_create: %s is NULL", a ? "b" : "a");
+    if (a == b) return mp__fail(MP_EINVAL, "mp_pipe_create: a and b are the same variable");
     if (!options) options = &defaults;
     if (options->capacity > CAPACITY_MOST)
         return mp__fail(MP_EINVAL, "mp_pipe_create: capacity is %zu, and may be 1 GiB at most", options->capacity);
@@ -172,7 +173,7 @@ MP__RARELY static int send_slowly(mp_connection connection, const void *data, si
 {
     static const char call[] = "mp_connection_send";
     struct mp__channel channel;
-    int result = mp__parcel_check(call, data, size);
+    int result = mp__parcel_check(call, data, size, 1);
     if (result == 0) result = find(call, connection, true, &channel);
     if (result < 0) return result;
     int64_t deadline = mp__deadline(timeout_ms);
@@ -181,6 +182,9 @@ MP__RARELY static int send_slowly(mp_connection connection, const void *data, si
         return mp__parcel_put(&channel, &words, &parcel, deadline, false);
     }
     result = mp__channel_put_stream(&channel, data, size, deadline);
+    if (result == MP_ETIMEDOUT)
+        return mp__fail(result, "%s: nobody has received the %zu bytes, more than pipe \"%s\" holds", call, size,
+                        channel.object->name);
     return result < 0 ? mp__parcel_fail(&channel, &words, result, true, size) : 0;
 }
 
@@ -207,8 +211,8 @@ MP__RARELY static int recv_slowly(mp_connection connection, void *buffer, size_t
 {
     static const char call[] = "mp_connection_recv";
     struct mp__channel channel;
-    if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
-    int result = find(call, connection, false, &channel);
+    int result = mp__parcel_check(call, buffer, capacity, 1);
+    if (result == 0) result = find(call, connection, false, &channel);
     return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
@@ -216,7 +220,7 @@ int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, 
 {
     struct mp__channel channel;
     if (open_channel("mp_connection_recv", connection, false, &channel) && mp__parcel_is_used(&channel) &&
-        (buffer || !capacity) && is_ready_soon(channel.get, timeout_ms > 0) &&
+        mp__parcel_is_memory(buffer, capacity) && is_ready_soon(channel.get, timeout_ms > 0) &&
         mp__channel_get_now(&channel, buffer, capacity, size)) {
         mp__pollable_settle(connection.id);
         return 0;
@@ -237,6 +241,7 @@ int mp_connection_poll(mp_connection connection, int64_t timeout_ms)
     int result = find("mp_connection_poll", connection, false, &channel);
     if (result < 0) return result;
     result = mp__channel_poll(&channel, mp__deadline(timeout_ms));
+    if (result == 0) mp__pollable_settle(connection.id);
     return result < 0 ? mp__parcel_fail(&channel, &words, result, false, 0) : result;
 }
 

@@ -124,11 +124,10 @@ static bool waits_for_memory(const struct mp__channel *channel)
 }
 
 /* A copy of them that is not. The message is freed if it is not put. */
-static int put_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t timeout_ms)
+static int put_large(const struct mp__channel *channel, const void *data, uint64_t size, int64_t deadline)
 {
     struct mp__parcel parcel = {.size = size, .count = 1};
     bool waits = waits_for_memory(channel);
-    int64_t deadline = mp__deadline(timeout_ms);
     void *copy;
     int result;
     if (size > atomic_load_explicit(&channel->put->most_bytes, memory_order_relaxed))
@@ -136,6 +135,7 @@ static int put_large(const struct mp__channel *channel, const void *data, uint64
     while ((result = mp__message_create(channel->call, size, &parcel.message, &copy)) == MP_ENOMEM && waits &&
            !mp__deadline_passed(deadline))
         mp_os_sleep(MEMORY_SLICE);
+    if (result == MP_ENOMEM && waits) return mp__parcel_starve(channel, size);
     if (result < 0) return result;
     memcpy(copy, data, size);
     result = mp__parcel_put(channel, &words, &parcel, deadline, waits);
@@ -147,10 +147,10 @@ MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, 
 {
     static const char call[] = "mp_queue_put";
     struct mp__channel channel;
-    int result = mp__parcel_check(call, data, size);
+    int result = mp__parcel_check(call, data, size, 1);
     if (result == 0) result = find(call, queue, &channel, true);
     if (result < 0) return result;
-    if (size > MP__INLINE_MOST) return put_large(&channel, data, size, timeout_ms);
+    if (size > MP__INLINE_MOST) return put_large(&channel, data, size, mp__deadline(timeout_ms));
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
     return mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
 }
@@ -172,20 +172,31 @@ int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms
     return mp__parcel_put_message(&channel, &words, message, timeout_ms, waits_for_memory(&channel));
 }
 
+/* Each for itself. */
+static int put_many_large(const struct mp__channel *channel, struct mp__parcel *parcel, int64_t deadline)
+{
+    int result = 0;
+    while (result == 0 && parcel->done < parcel->count) {
+        result = put_large(channel, (const char *)parcel->data + parcel->done * parcel->size, parcel->size, deadline);
+        if (result == 0) parcel->done++;
+    }
+    return result;
+}
+
 int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done,
                       int64_t timeout_ms)
 {
     static const char call[] = "mp_queue_put_many";
     struct mp__channel channel;
     if (done) *done = 0;
-    if (item_size > MP__INLINE_MOST)
-        return mp__fail(MP_EMSGSIZE, "%s: item_size is %zu; larger ones than %" PRIu64 " are put one by one", call,
-                        item_size, MP__INLINE_MOST);
-    if (!items && item_size && count) return mp__fail(MP_EINVAL, "%s: items is NULL", call);
-    int result = find(call, queue, &channel, true);
+    int result = mp__parcel_check(call, items, item_size, count);
+    if (result == 0) result = find(call, queue, &channel, true);
     if (result < 0) return result;
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)items, .size = item_size, .count = count};
-    result = mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
+    int64_t deadline = mp__deadline(timeout_ms);
+    result = item_size > MP__INLINE_MOST
+                 ? put_many_large(&channel, &parcel, deadline)
+                 : mp__parcel_put(&channel, &words, &parcel, deadline, waits_for_memory(&channel));
     if (done) *done = (size_t)parcel.done;
     return result;
 }
@@ -196,16 +207,17 @@ MP__RARELY static int get_slowly(mp_queue queue, void *buffer, size_t capacity, 
 {
     static const char call[] = "mp_queue_get";
     struct mp__channel channel;
-    if (!buffer && capacity) return mp__fail(MP_EINVAL, "%s: buffer is NULL", call);
-    int result = find(call, queue, &channel, true);
+    int result = mp__parcel_check(call, buffer, capacity, 1);
+    if (result == 0) result = find(call, queue, &channel, true);
     return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
 int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
     struct mp__channel channel;
-    if (open_channel("mp_queue_get", queue, &channel) && mp__parcel_is_used(&channel) && (buffer || !capacity) &&
-        is_ready_soon(channel.get, timeout_ms > 0) && mp__channel_get_now(&channel, buffer, capacity, size)) {
+    if (open_channel("mp_queue_get", queue, &channel) && mp__parcel_is_used(&channel) &&
+        mp__parcel_is_memory(buffer, capacity) && is_ready_soon(channel.get, timeout_ms > 0) &&
+        mp__channel_get_now(&channel, buffer, capacity, size)) {
         mp__pollable_settle(queue.id);
         return 0;
     }
@@ -225,8 +237,8 @@ int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capa
     struct mp__channel channel;
     if (!done) return mp__fail(MP_EINVAL, "%s: done is NULL", call);
     *done = 0;
-    if (!items && item_size && capacity) return mp__fail(MP_EINVAL, "%s: items is NULL", call);
-    int result = find(call, queue, &channel, true);
+    int result = mp__parcel_check(call, items, item_size, capacity);
+    if (result == 0) result = find(call, queue, &channel, true);
     if (result < 0) return result;
     struct mp__parcel parcel = {.data = items, .size = item_size, .count = capacity, .exact = true};
     result = mp__parcel_get(&channel, &words, &parcel, timeout_ms);
@@ -238,8 +250,12 @@ int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capa
 
 static int count(const char *call, mp_queue queue, uint32_t *items, uint64_t *bytes, struct mp__channel *channel)
 {
-    if (!open_channel(call, queue, channel)) return mp__fail_handle(call, queue.id, "queue");
+    if (!open_channel(call, queue, channel) || !mp__parcel_is_used(channel)) {
+        int result = find(call, queue, channel, true);
+        if (result < 0) return result;
+    }
     *items = mp__channel_count(channel, bytes);
+    if (!*items) mp__pollable_settle(queue.id);
     return mp__control_alive(channel->object, queue.id) ? 0 : mp__fail_handle(call, queue.id, "queue");
 }
 

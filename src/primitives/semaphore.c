@@ -100,14 +100,20 @@ int mp_semaphore_release(mp_semaphore semaphore)
     return release_slowly(semaphore);
 }
 
-int mp_semaphore_get_value(mp_semaphore semaphore)
+static int value_of(const char *call, mp_semaphore semaphore)
 {
-    if (is_owned(semaphore)) return mp__owned_get_value(semaphore);
     struct mp__control *control = mp__control_of(semaphore.id, MP__SEMAPHORE);
     uint64_t state = control ? atomic_load_explicit(&control->state, memory_order_relaxed) : 0;
     if (mp__generation_of(state) != mp__generation_of(semaphore.id) || !control)
-        return mp__fail_handle("mp_semaphore_get_value", semaphore.id, "semaphore");
+        return mp__fail_handle(call, semaphore.id, "semaphore");
     return (int)(state & MP__COUNT_MOST);
+}
+
+int mp_semaphore_get_value(mp_semaphore semaphore)
+{
+    mp__pollable_settle(semaphore.id);
+    if (is_owned(semaphore)) return mp__owned_get_value(semaphore);
+    return value_of("mp_semaphore_get_value", semaphore);
 }
 
 /* Whoever releases goes the slow way from here on: N1. */
@@ -129,8 +135,11 @@ int mp__semaphore_look(const char *call, uint64_t id, bool watch)
     struct mp__control *control = mp__control_of(id, MP__SEMAPHORE), *owned = mp__control_of(id, MP__OWNED_SEMAPHORE);
     if (control && watch) return watch_count(call, control, id);
     if (owned && watch) mp__watch(mp__word_of(&owned->state));
-    int value = mp_semaphore_get_value(semaphore);
-    if (value == MP_EBADHANDLE) return mp__fail_handle(call, id, "semaphore");
+    if (owned) {
+        int some = mp__owned_look(call, id);
+        return some < 0 ? some : some ? MP__READY : MP__NOT_READY;
+    }
+    int value = value_of(call, semaphore);
     return value < 0 ? value : value > 0 ? MP__READY : MP__NOT_READY;
 }
 

@@ -3,40 +3,59 @@
  * wait.c - waiting for any of many.
  */
 #include "primitives/wait.h"
+#include "base/control.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
 #include "base/watch.h"
+#include "primitives/pollable.h"
 
 #include <mp/wait.h>
+#include <stdio.h>
 
 /* Between looks at what nobody will tell of, ns: at first, and at most. */
 #define NAP_LEAST INT64_C(50000)
 #define NAP_MOST  INT64_C(20000000)
 
-int mp__look(const char *call, uint64_t id, bool watch)
+/* How one of that type is looked at; NULL: it can not be waited for. */
+typedef int looks(const char *call, uint64_t id, bool watch);
+static looks *looks_at(uint32_t type)
 {
-    const struct mp__control *control = mp__control_any(id);
-    uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
     switch (type) {
     case MP__PROCESS:
-        return mp__process_look(call, id, watch);
+        return mp__process_look;
     case MP__CONNECTION:
-        return mp__connection_look(call, id, watch);
+        return mp__connection_look;
     case MP__QUEUE:
-        return mp__queue_look(call, id, watch);
+        return mp__queue_look;
     case MP__EVENT:
-        return mp__event_look(call, id, watch);
+        return mp__event_look;
     case MP__SEMAPHORE:
     case MP__OWNED_SEMAPHORE:
-        return mp__semaphore_look(call, id, watch);
+        return mp__semaphore_look;
     default:
-        break;
+        return NULL;
     }
-    const char *kind = mp_handle_kind(mp_handle_of(id));
-    if (kind) return mp__fail(MP_EINVAL, "%s: nobody can wait for a %s like that", call, kind);
-    return mp__fail_handle(call, id, "handle of something to wait for");
+}
+
+static looks *find(const char *call, uint64_t id, int *result)
+{
+    const struct mp__control *control = mp__control_any(id);
+    looks *found = control ? looks_at(atomic_load_explicit(&control->type, memory_order_relaxed)) : NULL;
+    const char *kind = found ? NULL : mp_handle_kind(mp_handle_of(id));
+    if (kind && control)
+        *result = mp__fail(MP_EINVAL, "%s: \"%s\" is a %s, which can not be waited for", call, control->name, kind);
+    else if (!found)
+        *result = mp__fail_handle(call, id, "handle of something to wait for");
+    return found;
+}
+
+int mp__look(const char *call, uint64_t id, bool watch)
+{
+    int result = 0;
+    looks *found = find(call, id, &result);
+    return found ? found(call, id, watch) : result;
 }
 
 /* ---- whose turn it is ------------------------------------------------------------------------------------------- */
@@ -64,23 +83,55 @@ static int give(const mp_handle *items, size_t which, size_t *index)
 
 /* ---- looking at all of them ------------------------------------------------------------------------------------- */
 
-#define NONE SIZE_MAX
+#define NONE      SIZE_MAX
+#define CALL_SIZE 48
+
+static const char *name_item(char text[CALL_SIZE], size_t at)
+{
+    (void)snprintf(text, CALL_SIZE, "mp_wait: items[%zu]", at);
+    return text;
+}
+
+/* Whether all of them can be waited for: 0 or an error. */
+static int check(const mp_handle *items, size_t count)
+{
+    char call[CALL_SIZE];
+    bool some = false;
+    int result = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!items[i].id) continue;
+        some = true;
+        if (!find("mp_wait", items[i].id, &result)) {
+            (void)find(name_item(call, i), items[i].id, &result);
+            return result;
+        }
+    }
+    return some ? 0 : mp__fail(MP_EINVAL, "mp_wait: there is nothing to wait for");
+}
 
 struct round {
     size_t ready, at_last; /* places, or NONE */
-    bool some, soon;
+    bool soon;
 };
 
+/* 0 or an error. */
 static int look_once(const mp_handle *items, size_t count, bool watch, struct round *round)
 {
+    char call[CALL_SIZE];
     size_t first = begin(items, count);
     *round = (struct round){.ready = NONE, .at_last = NONE};
     for (size_t i = 0; i < count && round->ready == NONE; i++) {
         size_t at = first < count - i ? first + i : first - (count - i);
         if (!items[at].id) continue;
         int result = mp__look("mp_wait", items[at].id, watch);
-        if (result < 0) return result;
-        round->some = true;
+        if (result < 0) { /* once more: the detail shall say which it is */
+            int again = mp__look(name_item(call, at), items[at].id, false);
+            return again < 0 ? again : result;
+        }
+        if (result == MP__NOT_READY) {
+            mp__pollable_settle(items[at].id);
+            mp__pollable_settle_event(items[at].id);
+        }
         if (result == MP__READY) round->ready = at;
         if (result == MP__READY_AT_LAST && round->at_last == NONE) round->at_last = at;
         if (result == MP__READY_SOON) round->soon = true;
@@ -88,14 +139,15 @@ static int look_once(const mp_handle *items, size_t count, bool watch, struct ro
     return 0;
 }
 
-/* 0 or an error. That all are dead who could have put something is seen after what they did; what was looked at before that may
- * have been ready since. */
-static int look(const mp_handle *items, size_t count, bool watch, struct round *round)
+/* The same. That all are dead who could have put something is seen after what they did; what was looked at before that may have
+ * been ready since. What may be ready soon comes before it, too, unless it takes long. */
+static int look(const mp_handle *items, size_t count, bool watch, bool patient, struct round *round)
 {
     int result = look_once(items, count, watch, round);
-    if (result < 0 || round->ready != NONE || round->at_last == NONE || round->soon) return result;
+    if (result < 0 || round->ready != NONE || round->at_last == NONE) return result;
+    if (round->soon && patient) return 0;
     result = look_once(items, count, watch, round);
-    if (result == 0 && round->ready == NONE && !round->soon) round->ready = round->at_last;
+    if (result == 0 && round->ready == NONE && !(round->soon && patient)) round->ready = round->at_last;
     return result;
 }
 
@@ -106,13 +158,13 @@ static int none_is_ready(size_t count)
 
 static int watch_all(const mp_handle *items, size_t count, size_t *index, int64_t deadline)
 {
-    int64_t nap = NAP_LEAST;
-    for (;;) {
+    for (int64_t nap = NAP_LEAST;;) {
         struct round round;
-        int result = look(items, count, true, &round);
+        bool late = mp__deadline_passed(deadline);
+        int result = look(items, count, true, nap < NAP_MOST && !late, &round);
         if (result < 0) return result;
         if (round.ready != NONE) return give(items, round.ready, index);
-        if (mp__deadline_passed(deadline)) return none_is_ready(count);
+        if (late) return none_is_ready(count);
         mp__watch_wait(round.soon ? mp__deadline_slice(deadline, nap) : deadline);
         nap = !round.soon ? NAP_LEAST : nap < NAP_MOST / 2 ? 2 * nap : NAP_MOST;
     }
@@ -123,13 +175,13 @@ int mp_wait(const mp_handle *items, size_t count, size_t *index, int64_t timeout
     if (!index || (!items && count)) return mp__fail(MP_EINVAL, "mp_wait: %s is NULL", index ? "items" : "index");
     int64_t deadline = mp__deadline(timeout_ms);
     int result = mp__thread_join();
+    if (result == 0) result = check(items, count);
     if (result < 0) return result;
-    struct round round = {.some = false};
-    if (count) result = look(items, count, false, &round);
+    struct round round;
+    result = look(items, count, false, timeout_ms > 0, &round);
     if (result < 0) return result;
-    if (!round.some) return mp__fail(MP_EINVAL, "mp_wait: there is nothing to wait for");
     if (round.ready != NONE) return give(items, round.ready, index);
-    if (mp__deadline_passed(deadline)) return none_is_ready(count);
+    if (timeout_ms <= 0) return none_is_ready(count);
     mp__watch_begin();
     result = watch_all(items, count, index, deadline);
     mp__watch_end();

@@ -26,23 +26,23 @@ int mp_os_pollable_create(mp_os_pollable *pollable)
     int ends[2];
     int error = mp_os__pipe(ends);
     if (error != 0) return error;
+    /* First, and without a name: a copy that is made of this process now closes them by these. */
+    *pollable = (mp_os_pollable){.fd = ends[0], .other = ends[1]};
     if (!make_nonblocking(ends[0]) || !make_nonblocking(ends[1]))
         error = errno;
     else
         error = mp_os__descriptor_identify(ends[0], pollable->identity);
-    if (error != 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return error;
-    }
-    pollable->fd = ends[0];
-    pollable->other = ends[1];
-    return 0;
+    if (error == 0) return 0;
+    close(ends[0]);
+    close(ends[1]);
+    *pollable = (mp_os_pollable){.fd = -1, .other = -1};
+    return error;
 }
 
 static bool is_own(const mp_os_pollable *pollable, intptr_t fd)
 {
-    return mp_os__descriptor_check(fd, pollable->identity) == 0;
+    bool named = pollable->identity[0] || pollable->identity[1];
+    return named ? mp_os__descriptor_check(fd, pollable->identity) == 0 : fd > STDERR_FILENO;
 }
 
 void mp_os_pollable_lower(const mp_os_pollable *pollable)
