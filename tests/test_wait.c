@@ -501,7 +501,7 @@ static int consume(void *args)
         REQUIRE(mp_wait(items, QUEUES + 1, &index, LIMIT) == 0);
         if (index == QUEUES) return 0;
         int result = mp_queue_get(traffic->queues[index], item, sizeof item, NULL, 0);
-        if (result == MP_ETIMEDOUT) continue; /* another one was quicker */
+        if (result == MP_ETIMEDOUT || result == MP_EPEERDEAD) continue; /* another one was quicker, and has ended */
         REQUIRE(result == 0);
         atomic_fetch_add(&board->got[item[0]][item[1]], 1);
         if (atomic_fetch_add(&board->done, 1) + 1 == CROWD * EACH) REQUIRE(mp_event_set(traffic->stop) == 0);

@@ -131,7 +131,8 @@ static struct mp__control *object_at(const unsigned char *bytes, uint64_t *id)
     return type == MP__FREE || type == MP__PROCESS || type >= MP__PUT_SIDE ? NULL : control; /* no objects */
 }
 
-/* Of those whose handles stand there, where the compiler aligns them to. How many there are, or what went wrong with one. */
+/* Of those whose handles stand there: anywhere in few bytes, in many where the compiler aligns them to. How many there are, or
+ * what went wrong with one. */
 static int for_each(const void *bytes, size_t size, uint64_t process,
                     int (*what)(struct mp__control *, uint64_t, uint64_t))
 {

@@ -199,7 +199,7 @@ _Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache lin
  * compare-and-swap:
  *
  *     end      63       32 31          3 2         1        0
- *              | code    | generation  | awaited | failed | ended |
+ *              | code    | id          | awaited | failed | ended |
  *
  *     ended    set once, by whoever learns of the end first: who reaps it, or the process itself at its last instruction
  *              (fork server's children); code is the exit code then, or with `failed` a libmp error
@@ -218,8 +218,9 @@ _Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache lin
 #define MP__ENDED         UINT64_C(1)
 #define MP__FAILED        UINT64_C(2)
 #define MP__AWAITED       UINT64_C(4)
-/* The generation of an id, as it stands in `end`. */
-#define MP__END_TAG(id) ((((id) >> 32) << 3) & UINT64_C(0xfffffff8))
+/* An id, as it stands in `end`. Its generation alone is not enough: the next process in the slot may have another index of the
+ * same generation. */
+#define MP__END_TAG(id) ((((id) >> 32) + (uint32_t)(id)*UINT64_C(0x9e3779b1)) << 3 & UINT64_C(0xfffffff8))
 
 static inline uint64_t mp__pid_word(uint64_t id, int64_t pid)
 {

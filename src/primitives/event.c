@@ -21,7 +21,6 @@
 #include "base/park.h"
 #include "base/thread.h"
 #include "base/watch.h"
-
 #include "primitives/pollable.h"
 #include "primitives/wait.h"
 
