@@ -91,7 +91,7 @@ int64_t mp__process_pid(const struct mp__process *record, uint64_t id)
 {
     if (id == mp__family_id() && id) return mp_os_pid();
     uint64_t word = atomic_load_explicit(&record->pid, memory_order_acquire); /* P1 */
-    if (mp__generation_of(word) != mp__generation_of(id) || (uint32_t)word == MP__PID_NEVER) return -1;
+    if (!mp__pid_is_of(word, id) || (uint32_t)word == MP__PID_NEVER) return -1;
     return (int64_t)(uint32_t)word;
 }
 
@@ -113,7 +113,7 @@ bool mp__process_arrive(struct mp__process *record, uint64_t id, int64_t pid)
     bool elsewhere = was_started_elsewhere(record);
     uint64_t word = mp__pid_word(id, elsewhere ? MP__PID_ELSEWHERE : pid);
     do {
-        if (mp__generation_of(seen) != mp__generation_of(id) || (uint32_t)seen == MP__PID_NEVER) return false;
+        if (!mp__pid_is_of(seen, id) || (uint32_t)seen == MP__PID_NEVER) return false;
         if (seen == word || (elsewhere && (uint32_t)seen)) return true;
     } while (!atomic_compare_exchange_weak_explicit(&record->pid, &seen, word, memory_order_release, /* P1 */
                                                     memory_order_relaxed));
@@ -216,6 +216,15 @@ void mp__process_born(struct mp__process *record, uint64_t id, const mp_os_proce
                                                     memory_order_relaxed) &&
            seen == mp__pid_word(id, MP__PID_ELSEWHERE)) {}
     if (process->birth) atomic_store_explicit(&record->birth, process->birth, memory_order_release);
+}
+
+void mp__process_learn_birth(struct mp__process *record, uint64_t id, uint64_t birth)
+{
+    mp__arena_lock();
+    if (atomic_load_explicit(&record->handle, memory_order_relaxed) == id &&
+        !atomic_load_explicit(&record->birth, memory_order_relaxed))
+        atomic_store_explicit(&record->birth, birth, memory_order_release);
+    mp__arena_unlock();
 }
 
 bool mp__process_is_gone(const struct mp__process *record, uint64_t id)
@@ -443,7 +452,7 @@ int mp__process_create(const char *name, uint32_t flags, uint32_t method, uint32
         return result;
     }
     atomic_store_explicit(&record->pid, mp__pid_word(*id, pid), memory_order_relaxed);
-    atomic_store_explicit(&record->end, MP__END_TAG(*id), memory_order_relaxed);
+    atomic_store_explicit(&record->end, mp__end_tag(*id), memory_order_relaxed);
     atomic_store_explicit(&record->handle, *id, memory_order_release);
     return 0;
 }
@@ -488,7 +497,7 @@ void mp__process_discard(uint32_t slot, uint64_t id)
 uint64_t mp__process_ending(const struct mp__process *record, uint64_t id)
 {
     uint64_t end = atomic_load_explicit(&record->end, memory_order_acquire); /* E1 */
-    return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && end & MP__ENDED ? end : 0;
+    return mp__end_is_of(end, id) && end & MP__ENDED ? end : 0;
 }
 
 bool mp__process_has_ended(uint64_t id)
@@ -507,7 +516,7 @@ void mp__process_expect(struct mp__process *record, uint64_t id, int code)
 {
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {
-        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return;
+        if (!mp__end_is_of(end, id) || end & MP__ENDED) return;
     } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, (uint64_t)(uint32_t)code << 32 | (uint32_t)end,
                                                     memory_order_relaxed, memory_order_relaxed));
 }
@@ -515,7 +524,7 @@ void mp__process_expect(struct mp__process *record, uint64_t id, int code)
 int mp__process_expected(const struct mp__process *record, uint64_t id)
 {
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
-    return (end & UINT64_C(0xfffffff8)) == MP__END_TAG(id) && !(end & MP__ENDED) ? mp__ending_code(end) : 0;
+    return mp__end_is_of(end, id) && !(end & MP__ENDED) ? mp__ending_code(end) : 0;
 }
 
 bool mp__process_end(uint64_t id, uint64_t ending)
@@ -535,8 +544,8 @@ bool mp__process_end(uint64_t id, uint64_t ending)
     mp__watch_tell_all(); /* X3: now, and after its end; who dies in between leaves that to those who come next */
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {
-        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return false;
-    } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, ending | MP__END_TAG(id),
+        if (!mp__end_is_of(end, id) || end & MP__ENDED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, ending | mp__end_tag(id),
                                                     memory_order_seq_cst, /* E1: all that it did is visible */
                                                     memory_order_relaxed));
     mp__recover_places(id); /* B1 */
@@ -561,15 +570,19 @@ void mp__process_unname(uint64_t id)
 {
     struct mp__process *record = mp__process_of(id);
     if (!record) return;
-    atomic_fetch_or_explicit(&record->flags, MP__UNNAMED, memory_order_seq_cst);
-    if (atomic_load_explicit(&record->end, memory_order_seq_cst) & MP__ENDED) (void)mp__process_remove(id); /* U1 */
+    mp__arena_lock();
+    bool is_its_own = atomic_load_explicit(&record->handle, memory_order_relaxed) == id;
+    if (is_its_own) atomic_fetch_or_explicit(&record->flags, MP__UNNAMED, memory_order_seq_cst);
+    bool over = is_its_own && atomic_load_explicit(&record->end, memory_order_seq_cst) & MP__ENDED; /* U1 */
+    mp__arena_unlock();
+    if (over) (void)mp__process_remove(id);
 }
 
 void mp__process_sleep(struct mp__process *record, uint64_t id, int64_t deadline)
 {
     uint64_t end = atomic_load_explicit(&record->end, memory_order_relaxed);
     do {
-        if ((end & UINT64_C(0xfffffff8)) != MP__END_TAG(id) || end & MP__ENDED) return;
+        if (!mp__end_is_of(end, id) || end & MP__ENDED) return;
         if (end & MP__AWAITED) break;
     } while (!atomic_compare_exchange_weak_explicit(&record->end, &end, end | MP__AWAITED, memory_order_relaxed,
                                                     memory_order_relaxed));

@@ -53,6 +53,9 @@ uint32_t mp__process_slot(const struct mp__process *record);
 /* One that this process has started: write down its pid, and its birth if that is known. */
 void mp__process_born(struct mp__process *record, uint64_t id, const mp_os_process *process);
 
+/* Another one has found out when it was born, of what was certainly it: so that others that open it by its pid can be sure. */
+void mp__process_learn_birth(struct mp__process *record, uint64_t id, uint64_t birth);
+
 /* Its pid, in the space that it was started in; 0: not known yet; -1: it was given up, or the record is another one's by now.
  * Before it is used: mp__process_is_elsewhere. */
 int64_t mp__process_pid(const struct mp__process *record, uint64_t id);

@@ -195,11 +195,11 @@ _Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache lin
 
 /* A process: what the family knows of it. A slot is taken when the process is started, given up when it is closed, and
  * then taken by another one: whoever comes late with an address of the record must not touch that. So what is written by
- * others than the process and its starter carries the generation of the process's handle, and changes by
- * compare-and-swap:
+ * others than the process and its starter carries a tag of the process's id, and changes by compare-and-swap, or it is
+ * written under the arena's lock, under which slots change hands, while `handle` is still that id:
  *
  *     end      63       32 31          3 2         1        0
- *              | code    | id          | awaited | failed | ended |
+ *              | code    | tag         | awaited | failed | ended |
  *
  *     ended    set once, by whoever learns of the end first: who reaps it, or the process itself at its last instruction
  *              (fork server's children); code is the exit code then, or with `failed` a libmp error
@@ -209,7 +209,7 @@ _Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache lin
  *     returned 0, or `ended` and what its target returned: by the process itself, before its exit handlers run
  *
  *     pid      63        32 31  0
- *              | generation | pid |    pid 0: not known yet; MP__PID_NEVER: its starter died before it came, and if it
+ *              | tag     | pid |       pid 0: not known yet; MP__PID_NEVER: its starter died before it came, and if it
  *                                      comes all the same it ends; MP__PID_ELSEWHERE: it came, and lives in another space
  *                                      of pids than its starter, who may yet tell what its pid is there. P1: leaves 0 by
  *                                      compare-and-swap; what else makes up the record is visible to who has seen that */
@@ -218,13 +218,29 @@ _Static_assert(sizeof(struct mp__ring) == 64, "the head of a ring is a cache lin
 #define MP__ENDED         UINT64_C(1)
 #define MP__FAILED        UINT64_C(2)
 #define MP__AWAITED       UINT64_C(4)
-/* An id, as it stands in `end`. Its generation alone is not enough: the next process in the slot may have another index of the
- * same generation. */
-#define MP__END_TAG(id) ((((id) >> 32) + (uint32_t)(id)*UINT64_C(0x9e3779b1)) << 3 & UINT64_C(0xfffffff8))
+
+/* Of an id. Its generation alone is not enough: the next process in the slot may have another index of the same generation. */
+static inline uint32_t mp__process_tag(uint64_t id)
+{
+    return (uint32_t)(id >> 32) + (uint32_t)id * UINT32_C(0x9e3779b1);
+}
+
+static inline uint64_t mp__end_tag(uint64_t id)
+{
+    return (uint32_t)(mp__process_tag(id) << 3);
+}
+static inline bool mp__end_is_of(uint64_t end, uint64_t id)
+{
+    return (uint32_t)(end >> 3 << 3) == mp__end_tag(id);
+}
 
 static inline uint64_t mp__pid_word(uint64_t id, int64_t pid)
 {
-    return id >> 32 << 32 | (uint32_t)pid;
+    return (uint64_t)mp__process_tag(id) << 32 | (uint32_t)pid;
+}
+static inline bool mp__pid_is_of(uint64_t word, uint64_t id)
+{
+    return word >> 32 == mp__process_tag(id);
 }
 
 static inline uint64_t mp__ending(int code)
@@ -266,7 +282,7 @@ struct mp__process {
     alignas(8) _Atomic uint64_t handle;    /* its own id; 0 while the slot is free */
     alignas(8) _Atomic uint64_t returned;
     alignas(8) _Atomic uint64_t end;
-    alignas(8) _Atomic uint64_t pid;      /* generation, pid: see below */
+    alignas(8) _Atomic uint64_t pid;
     alignas(8) _Atomic uint64_t space;    /* of pids (mp_os_pid_space) its starter lives in: the pid is the one there */
     alignas(8) _Atomic uint64_t birth;    /* see mp_os_process; 0: not known yet, whoever opens it first says it */
     alignas(8) _Atomic uint64_t delivery; /* offset of the block with target, arguments and setting; 0: taken */

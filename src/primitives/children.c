@@ -202,9 +202,7 @@ static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_o
     if (mp__process_is_elsewhere(record, id)) return mp_os_enotsup;
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
     int error = mp_os_process_open(process, pid, birth);
-    if (!error && !birth && !mp__process_ending(record, id))
-        (void)atomic_compare_exchange_strong_explicit(&record->birth, &birth, process->birth, memory_order_release,
-                                                      memory_order_relaxed);
+    if (!error && !birth && !mp__process_ending(record, id)) mp__process_learn_birth(record, id, process->birth);
     return error;
 }
 
@@ -286,10 +284,11 @@ int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
     return *ending && mp__process_of(id) ? 0 : MP_EBADHANDLE;
 }
 
-/* Should nobody be told how it ended, this is what was done to it. */
+/* Should nobody be told how it ended, this is what was done to it. Its pid is its own, if its record is still: whoever gives
+ * that up has told of its end before. */
 static int deliver_signal(struct mp__process *record, uint64_t id, mp_os_process *process, enum mp_os_signal signal)
 {
-    if (mp__process_ending(record, id)) return mp_os_egone;
+    if (mp__process_ending(record, id) || mp__process_of(id) != record) return mp_os_egone;
     if (signal == MP_OS_KILL) mp__process_expect(record, id, KILLED);
     int error = mp_os_process_signal(process, signal);
     if (error && error != mp_os_egone && signal == MP_OS_KILL) mp__process_expect(record, id, 0);

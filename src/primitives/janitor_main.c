@@ -87,18 +87,15 @@ static void give_up(struct mp__process *record, uint64_t id)
     if (mp__process_give_up(record, id)) (void)mp__process_end(id, mp__ending_failed(MP_ESYSTEM));
 }
 
-/* Others that open it by its pid can be sure then that it is not another one. */
 static void learn_birth(struct mp__process *record, uint64_t id)
 {
     mp_os_process process;
     int64_t pid = mp__process_pid(record, id);
-    uint64_t unknown = 0;
     if (pid <= 0 || atomic_load_explicit(&record->birth, memory_order_relaxed) ||
         mp__process_is_elsewhere(record, id) || mp_os_process_open(&process, pid, 0))
         return;
-    if (mp_os_life_lasts(record->life) && mp__process_of(id) == record) /* so that was this one */
-        (void)atomic_compare_exchange_strong_explicit(&record->birth, &unknown, process.birth, memory_order_release,
-                                                      memory_order_relaxed);
+    if (mp_os_life_lasts(record->life)) /* so that was this one */
+        mp__process_learn_birth(record, id, process.birth);
     mp_os_process_release(&process);
 }
 
