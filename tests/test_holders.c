@@ -71,15 +71,16 @@ static int await(mp_block object, int64_t timeout)
     int64_t end = support_now() + timeout;
     int result = control && mailbox ? 0 : MP_EBADHANDLE;
     while (result == 0)
-        result = mp__holders_sleep(control, object.id, mp_current_process().id, &mailbox->word, 0,
-                                   mp_os_now() + (end - support_now()) * 1000000);
+        result = mp__holders_sleep(&(struct mp__wanted){control, object.id, mp_current_process().id, 0}, &mailbox->word,
+                                   0, mp_os_now() + (end - support_now()) * 1000000);
     return result;
 }
 
 static enum mp__peers peers(mp_block object)
 {
     struct mp__process *peer;
-    return mp__holders_look(mp__control_of(object.id, MP__BLOCK), object.id, mp_current_process().id, &peer);
+    return mp__holders_look(
+        &(struct mp__wanted){mp__control_of(object.id, MP__BLOCK), object.id, mp_current_process().id, 0}, &peer);
 }
 
 /* ---- those who die --------------------------------------------------------------------------------------------- */
@@ -442,7 +443,8 @@ static void destroyed(void **state)
     const struct mp__control *control = mp__control_of(object.id, MP__BLOCK);
     ok(mp_block_destroy(object));
     ok(mp_block_create(&job.object, sizeof(struct mailbox)));
-    assert_int_equal(mp__holders_look(control, object.id, mp_current_process().id, &peer), MP__PEERS_NONE);
+    assert_int_equal(mp__holders_look(&(struct mp__wanted){control, object.id, mp_current_process().id, 0}, &peer),
+                     MP__PEERS_NONE);
     assert_int_equal(peers(job.object), MP__PEERS_NONE);
     assert_true(gate_open(job.begin));
     assert_ends(victim, -9);

@@ -7,10 +7,12 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     PRODUCERS = 3,
@@ -603,6 +605,99 @@ static void nobody_is_left(void **state)
     job_destroy(&job);
 }
 
+/* 3: told that nobody is left. */
+static int wait_until_told(void *args)
+{
+    const struct job *job = args;
+    int number = 0;
+    REQUIRE(gate_open(job->ready));
+    int result = job->number ? mp_queue_put(job->queue, &number, sizeof number, MP_FOREVER)
+                             : mp_queue_get(job->queue, &number, sizeof number, NULL, MP_FOREVER);
+    return result == MP_EPEERDEAD ? 3 : 1;
+}
+
+/* With a time-out this process would count. */
+static void assert_ends_unlimited(mp_process process, int wanted)
+{
+    int code = -1;
+    ok(mp_process_join(process, &code, MP_FOREVER));
+    assert_int_equal(code, wanted);
+    ok(mp_process_close(process));
+}
+
+/* Others that wait for the same do not count, nor does who waits for their ends. */
+static void waiters_do_not_count(void **state)
+{
+    (void)state;
+    for (int puts = 0; puts < 2; puts++) {
+        struct job job = job_create(&(mp_queue_options){.maxsize = 1});
+        mp_process waiters[PRODUCERS];
+        job.number = puts;
+        if (puts) ok(mp_queue_put(job.queue, &puts, sizeof puts, 0));
+        mp_process other = start(wait_to_be_killed, &job);
+        assert_true(gate_take(job.ready));
+        for (int i = 0; i < PRODUCERS; i++) waiters[i] = start(wait_until_told, &job);
+        for (int i = 0; i < PRODUCERS; i++) assert_true(gate_take(job.ready));
+        wait_for_waiter(job.queue, puts);
+        ok(mp_process_kill(other));
+        assert_int_not_equal(support_end(other), 0);
+        for (int i = 0; i < PRODUCERS; i++) assert_ends_unlimited(waiters[i], 3);
+        job_destroy(&job);
+    }
+}
+
+static void *put_later(void *args)
+{
+    const struct job *job = args;
+    while (!inside_somebody_sleeps_at(job->queue.id, false)) sched_yield(); /* nothing that gives it a record */
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    ok(mp_queue_put(job->queue, &job->number, sizeof job->number, 0));
+    return NULL;
+}
+
+static int get_forever(void *args)
+{
+    const struct job *job = args;
+    int number;
+    return mp_queue_get(job->queue, &number, sizeof number, NULL, MP_FOREVER);
+}
+
+/* A thread that has not used libmp yet may put something. */
+static void unknown_threads_count(void **state)
+{
+    (void)state;
+    if (!mp_os_process_threads(mp_os_pid())) skip(); /* the system does not tell */
+    struct job job = job_create(NULL);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, put_later, &job), 0);
+    assert_ends_unlimited(start(get_forever, &job), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    job_destroy(&job);
+}
+
+static int get_two(void *args)
+{
+    const struct job *job = args;
+    int number;
+    for (int i = 0; i < 2; i++) REQUIRE(mp_queue_get(job->queue, &number, sizeof number, NULL, LIMIT) == 0);
+    return 0;
+}
+
+/* It may start more that put: nobody is told before. */
+static void creator_counts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct job job = job_create(NULL);
+        mp_process consumer = start(get_two, &job);
+        assert_ends(start(put_one, &job), 0);
+        wait_for_waiter(job.queue, false); /* it has the first, and nobody else lives */
+        assert_ends(start(put_one, &job), 0);
+        assert_ends(consumer, 0);
+        job_destroy(&job);
+    }
+}
+
 /* ---- handles ----------------------------------------------------------------------------------------------------- */
 
 struct parcel {
@@ -664,6 +759,9 @@ static const struct test_case cases[] = {
     CASE(waiters_are_told),
     CASE(joins),
     CASE(nobody_is_left),
+    CASE(waiters_do_not_count),
+    CASE(unknown_threads_count),
+    CASE(creator_counts),
     CASE(handles_travel),
 };
 

@@ -21,10 +21,12 @@
  * is MP_EPEERDEAD; so is a put that would wait for room, and a join. Nothing has changed then: call again if somebody new
  * will come; it returns at once then, too.
  *
- * Who counts. Any call but close and destroy is a use. Who has created a queue, and handed it on, is none of those until it
- * uses it: one who starts its users one after the other, and will start more, calls mp_queue_empty before the first. Others
- * that wait at the same queue count, for they might put something when they have got something; other threads of the caller's
- * process do not. A handle in the bytes of an item is not seen until its receiver uses it.
+ * Who counts. A process does from when it is given the queue, or has used it by any call but close and destroy, until it has
+ * ended; its creator does from the beginning. It does not while all its threads wait, with MP_FOREVER, at this queue for the
+ * same, or for the end of a process that does not count (mp_process_join): so of several consumers each is told when the only
+ * producer is dead, and so is one whose end its parent waits for. Other threads of the caller's process do not count; those of
+ * another one do that libmp knows nothing of, on Linux. A handle in the bytes of an item is not seen until its receiver uses
+ * it.
  *
  * A queue keeps the memory that it had most of until it is destroyed.
  *

@@ -301,10 +301,11 @@ uint32_t mp__channel_count(const struct mp__channel *channel, uint64_t *bytes)
     return count > 0 ? (uint32_t)count : 0;
 }
 
-bool mp__channel_is_lonely(const struct mp__channel *channel)
+bool mp__channel_is_lonely(const struct mp__channel *channel, bool gets)
 {
+    const struct mp__wanted wanted = mp__channel_wanted(channel, gets);
     struct mp__process *peer;
-    return mp__holders_look(channel->peer, channel->peer_id, channel->besides, &peer) == MP__PEERS_DEAD;
+    return mp__holders_look(&wanted, &peer) == MP__PEERS_DEAD;
 }
 
 /* ---- deaths ----------------------------------------------------------------------------------------------------- */

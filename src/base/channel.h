@@ -34,6 +34,7 @@
 #define MP_BASE_CHANNEL_H
 
 #include "base/control.h"
+#include "base/holders.h"
 
 #define MP__RING_LEAST  UINT64_C(4096)   /* bytes of the first ring of what may grow */
 #define MP__RING_MOST   UINT64_C(262144) /* and of those that follow */
@@ -49,6 +50,17 @@ struct mp__channel {
     uint64_t id, peer_id;
     uint64_t besides; /* a process that does not count among those, or 0 */
 };
+
+/* Whose doing a get waits for, or a put. Of a queue who waits for the same does not count. */
+static inline struct mp__wanted mp__channel_wanted(const struct mp__channel *channel, bool gets)
+{
+    return (struct mp__wanted){.object = channel->peer,
+                               .id = channel->peer_id,
+                               .besides = channel->besides,
+                               .idle = !channel->besides ? 0
+                                       : gets            ? channel->put_id
+                                                         : channel->get_id};
+}
 
 /* What is put, or to be got: a number of items of one size; or any one; or a message. */
 struct mp__parcel {
@@ -108,7 +120,7 @@ int mp__channel_poll(const struct mp__channel *channel, int64_t deadline);
 #define MP__CHANNEL_BUSY 2
 int mp__channel_look(const struct mp__channel *channel, bool watch);
 /* All who could do the other half are dead. */
-bool mp__channel_is_lonely(const struct mp__channel *channel);
+bool mp__channel_is_lonely(const struct mp__channel *channel, bool gets);
 
 /* Of the get side of a queue; they change under its lock. */
 static inline _Atomic uint64_t *mp__side_done(struct mp__side *get)

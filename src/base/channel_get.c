@@ -183,7 +183,8 @@ static int sleep_for_item(const struct mp__channel *channel, int64_t deadline)
     bool sleeps = ring && !next_header(get, ring) && !is_closed(channel);
     mp__side_leave(get, channel->get_id);
     if (!sleeps) return 0;
-    int result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &put->bell, value, deadline);
+    const struct mp__wanted wanted = mp__channel_wanted(channel, true);
+    int result = mp__holders_sleep(&wanted, &put->bell, value, deadline);
     return result == MP_EPEERDEAD ? result : 0;
 }
 
@@ -207,7 +208,7 @@ int mp__channel_get(const struct mp__channel *channel, struct mp__parcel *parcel
         if (waits && spin_for_item(get)) continue;
         if (all_is_put(channel))
             last = MP_ECLOSED;
-        else if (!waits && !mp__channel_is_lonely(channel))
+        else if (!waits && !mp__channel_is_lonely(channel, true))
             return MP_ETIMEDOUT;
         else if (!waits)
             last = MP_EPEERDEAD;
@@ -245,7 +246,7 @@ int mp__channel_poll(const struct mp__channel *channel, int64_t deadline)
     for (bool slept = false;; slept = true) {
         int ready = look_for_item(channel);
         if (slept && ready) ring_bell(&channel->put->bell, 1); /* what woke this one it does not take */
-        if (ready == 0) ready = is_closed(channel) || mp__channel_is_lonely(channel);
+        if (ready == 0) ready = is_closed(channel) || mp__channel_is_lonely(channel, true);
         if (ready || mp__deadline_passed(deadline)) return ready;
         if (!spin_for_item(channel->get)) (void)sleep_for_item(channel, deadline);
     }

@@ -100,7 +100,8 @@ static int sleep_for_room(const struct mp__channel *channel, const struct mp__pa
     bool sleeps = ring && !has_room(put, get, ring, granules, parcel->size);
     mp__side_leave(put, channel->put_id);
     if (!sleeps) return 0;
-    int result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &get->bell, value, deadline);
+    const struct mp__wanted wanted = mp__channel_wanted(channel, false);
+    int result = mp__holders_sleep(&wanted, &get->bell, value, deadline);
     return result == MP_EPEERDEAD ? result : 0;
 }
 
@@ -125,7 +126,7 @@ int mp__channel_put(const struct mp__channel *channel, struct mp__parcel *parcel
         if (!waits) return result;
         if (dead) return dead;
         if (mp__deadline_passed(deadline)) {
-            if (result == MP_ENOMEM || !mp__channel_is_lonely(channel)) return MP_ETIMEDOUT;
+            if (result == MP_ENOMEM || !mp__channel_is_lonely(channel, false)) return MP_ETIMEDOUT;
             dead = MP_EPEERDEAD;
         } else if (result == MP_ENOMEM) {
             mp_os_sleep(MEMORY_SLICE);

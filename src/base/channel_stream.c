@@ -54,6 +54,7 @@ static bool is_so(const struct mp__channel *channel, uint32_t granules)
 static int await(const struct mp__channel *channel, uint32_t granules, uint32_t since, int64_t deadline)
 {
     struct mp__side *get = channel->get;
+    const struct mp__wanted wanted = mp__channel_wanted(channel, false);
     for (int dead = 0;;) {
         struct mp__spin spin = mp__spin_begin_long();
         bool so = is_so(channel, granules);
@@ -67,9 +68,7 @@ static int await(const struct mp__channel *channel, uint32_t granules, uint32_t 
         if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         uint32_t value = mp__eventcount_prepare(&get->bell);
         if (is_so(channel, granules) || begun_anew(get) != since || look_before_put(channel) < 0) continue;
-        if (mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &get->bell, value, deadline) ==
-            MP_EPEERDEAD)
-            dead = MP_EPEERDEAD;
+        if (mp__holders_sleep(&wanted, &get->bell, value, deadline) == MP_EPEERDEAD) dead = MP_EPEERDEAD;
     }
 }
 
@@ -212,6 +211,7 @@ static int await_record(const struct mp__channel *channel, int64_t deadline, uin
     struct mp__side *put = channel->put, *get = channel->get;
     const struct mp__ring *ring = ring_of(get);
     if (!ring) return mp__fail(MP_ENOMEM, "%s: no address space for what is next", channel->call);
+    const struct mp__wanted wanted = mp__channel_wanted(channel, true);
     for (int dead = 0;;) {
         bool sends = somebody_sends(channel); /* in this order: what it put before it left is seen */
         struct mp__spin spin = mp__spin_begin_long();
@@ -226,9 +226,7 @@ static int await_record(const struct mp__channel *channel, int64_t deadline, uin
         uint32_t value = mp__eventcount_prepare(&put->bell);
         if (next_header(get, ring) || !somebody_sends(channel) || !mp__control_alive(channel->object, channel->id))
             continue;
-        if (mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, &put->bell, value, deadline) ==
-            MP_EPEERDEAD)
-            dead = MP_EPEERDEAD;
+        if (mp__holders_sleep(&wanted, &put->bell, value, deadline) == MP_EPEERDEAD) dead = MP_EPEERDEAD;
     }
 }
 

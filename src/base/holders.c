@@ -12,10 +12,12 @@
 #include "base/holders.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/eventcount.h"
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/repair.h"
+#include "base/thread.h"
 
 #include <string.h>
 
@@ -174,49 +176,127 @@ static bool is_alive(uint64_t process, struct mp__process **peer)
     return true;
 }
 
-static enum mp__peers look(const struct mp__control *object, uint64_t id, uint64_t besides, struct mp__process **peer)
+#define DEEP 8 /* processes that wait for each other's ends */
+
+/* Of one that asks: while it is about to sleep what others say of themselves will do. `sure`: before it is said that all are
+ * dead those threads count, too, that libmp knows nothing of. */
+struct question {
+    const struct mp__wanted *wanted;
+    bool sure;
+};
+
+static bool is_idle(uint64_t process, const struct question *question, int depth);
+
+/* Whether waiting for the end of that process is in vain. */
+static bool ends_in_vain(uint64_t process, const struct question *question, int depth)
 {
+    if (process == mp__family_id()) return true;
+    const struct mp__process *record = mp__process_of(process);
+    return record && depth < DEEP && !mp__process_is_gone(record, process) && is_idle(process, question, depth + 1);
+}
+
+/* Whether it can have so many threads only. */
+static bool has_threads(uint64_t process, size_t number)
+{
+    const struct mp__process *record = mp__process_of(process);
+    int64_t pid = record ? mp__process_pid(record, process) : 0;
+    return pid <= 0 || mp__process_is_elsewhere(record, process) || mp_os_process_threads(pid) <= number;
+}
+
+static bool is_idle(uint64_t process, const struct question *question, int depth)
+{
+    const uint64_t wanted = question->wanted->idle;
+    size_t idle = 0;
+    for (uint32_t number = 1; wanted && number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (!thread || !atomic_load_explicit(&thread->stamp, memory_order_acquire) ||
+            atomic_load_explicit(&thread->process, memory_order_relaxed) != process)
+            continue;
+        uint64_t idles = atomic_load_explicit(&thread->idles, memory_order_acquire);
+        if (!idles || (idles != wanted && !ends_in_vain(idles, question, depth))) return false;
+        idle++;
+    }
+    return idle && (!question->sure || has_threads(process, idle));
+}
+
+static bool counts(uint64_t process, const struct question *question, struct mp__process **peer)
+{
+    return process != question->wanted->besides && is_alive(process, peer) && !is_idle(process, question, 0);
+}
+
+static enum mp__peers look(const struct question *question, struct mp__process **peer)
+{
+    const struct mp__wanted *wanted = question->wanted;
+    const struct mp__control *object = wanted->object;
     uint64_t held = atomic_load_explicit(&object->held, memory_order_acquire), block_id; /* H1 */
     bool alive = false;
     *peer = NULL;
     for (const struct mp__control *block = object; (block = block_after(block, &block_id)) != NULL;) {
         for (int i = 0; i < MP__HOLDERS_MOST; i++) {
             uint64_t holder = atomic_load_explicit(&block->as.held_by[i], memory_order_acquire); /* H1 */
-            if (!holder || holder == besides || !is_alive(holder, peer)) continue;
+            if (!holder || !counts(holder, question, peer)) continue;
             alive = true;
             if (*peer && mp_os_life_lasts((*peer)->life)) return MP__PEERS_ALIVE;
         }
     }
     if (alive || (block_id && !mp__control_is_over(block_id))) return MP__PEERS_ALIVE; /* what can not be mapped */
-    if (!mp__control_alive(object, id)) return MP__PEERS_NONE;
-    if (held && held != besides) return MP__PEERS_DEAD;
+    if (!mp__control_alive(object, wanted->id)) return MP__PEERS_NONE;
+    bool others = held && held != wanted->besides;
+    bool of_queue = atomic_load_explicit(&object->type, memory_order_relaxed) == MP__QUEUE;
     uint64_t creator = atomic_load_explicit(&object->creator, memory_order_relaxed);
-    if (!creator || creator == besides) return MP__PEERS_NONE;
-    struct mp__process *none = NULL; /* no peer: it does not count any more once there is another holder */
-    return is_alive(creator, &none) ? MP__PEERS_ALIVE : MP__PEERS_DEAD;
+    struct mp__process *none = NULL; /* no peer: of what is no queue it does not count once there is another holder */
+    if (creator && (of_queue || !others) && counts(creator, question, &none)) return MP__PEERS_ALIVE;
+    return others || (creator && creator != wanted->besides) ? MP__PEERS_DEAD : MP__PEERS_NONE;
 }
 
 /* That all are dead only counts if nobody has come meanwhile where it had looked already: nobody can under the arena's lock. */
-enum mp__peers mp__holders_look(const struct mp__control *object, uint64_t id, uint64_t besides,
-                                struct mp__process **peer)
+enum mp__peers mp__holders_look(const struct mp__wanted *wanted, struct mp__process **peer)
 {
-    enum mp__peers peers = look(object, id, besides, peer);
+    enum mp__peers peers = look(&(struct question){wanted, false}, peer);
     if (peers != MP__PEERS_DEAD) return peers;
     mp__arena_lock();
-    peers = look(object, id, besides, peer);
+    peers = look(&(struct question){wanted, true}, peer);
     mp__arena_unlock();
     return peers;
 }
 
-int mp__holders_sleep(const struct mp__control *object, uint64_t id, uint64_t besides, _Atomic uint32_t *word,
-                      uint32_t value, int64_t deadline)
+static int sleep_beside(const struct mp__wanted *wanted, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     struct mp__process *peer;
-    mp__recover_look();
-    (void)mp__janitor_ensure(false);
-    if (mp__holders_look(object, id, besides, &peer) == MP__PEERS_DEAD) return MP_EPEERDEAD;
+    if (mp__holders_look(wanted, &peer) == MP__PEERS_DEAD) return MP_EPEERDEAD;
     bool told = peer && mp_os_life_lasts(peer->life) &&
                 mp__park_sleep_beside(peer->life, word, value, mp__deadline_slice(deadline, MP__PARK_SLICE_TOLD));
     if (!told) (void)mp__park_sleep(word, value, mp__deadline_slice(deadline, MP__PARK_SLICE));
     return mp__deadline_passed(deadline) ? MP_ETIMEDOUT : 0;
+}
+
+int mp__holders_sleep(const struct mp__wanted *wanted, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+    mp__recover_look();
+    (void)mp__janitor_ensure(false);
+    if (deadline == MP_OS_NEVER) mp__thread_idles(wanted->idle);
+    atomic_thread_fence(memory_order_seq_cst); /* H2 */
+    int result = sleep_beside(wanted, word, value, deadline);
+    mp__thread_idles(0);
+    return result;
+}
+
+/* Those who sleep at queues look again. */
+static void wake_idle(void)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        uint64_t idles = thread ? atomic_load_explicit(&thread->idles, memory_order_acquire) : 0;
+        struct mp__control *side = idles ? mp__control_of(idles, MP__PUT_SIDE) : NULL;
+        if (idles && !side) side = mp__control_of(idles, MP__GET_SIDE);
+        if (side) mp__eventcount_ring(&((struct mp__side *)(void *)side)->bell, UINT32_MAX);
+    }
+}
+
+void mp__holders_join_begins(uint64_t process)
+{
+    mp__thread_idles(process);
+    if (!process || !mp__header()) return;
+    atomic_thread_fence(memory_order_seq_cst); /* H2 */
+    wake_idle();
 }

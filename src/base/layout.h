@@ -325,7 +325,8 @@ struct mp__thread {
     alignas(64) _Atomic uint64_t waits_for; /* id of an object, or 0 */
     alignas(8) _Atomic uint64_t ticket;
     _Atomic uint32_t told;
-    uint8_t room[108];
+    alignas(8) _Atomic uint64_t idles; /* what it sleeps for: holders.h; or 0 */
+    uint8_t room[96];
 };
 _Static_assert(sizeof(struct mp__thread) == 256, "thread records are an array of 256 bytes each");
 

@@ -120,6 +120,7 @@ int mp__thread_join(void)
             mp__log(MP_LOG_WARNING, "others will be slow to notice that this thread is dead");
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->waits_for, 0, memory_order_relaxed);
+        atomic_store_explicit(&thread->idles, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();

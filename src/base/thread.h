@@ -27,6 +27,12 @@ void mp__thread_intend(_Atomic uint32_t *word);
 void mp__thread_intend_to_take(_Atomic uint32_t *word, bool forever);
 void mp__thread_done(void);
 
+/* From here on it sleeps for that, until 0: holders.h. */
+static inline void mp__thread_idles(uint64_t what)
+{
+    if (mp__self.record) atomic_store_explicit(&mp__self.record->idles, what, memory_order_release);
+}
+
 /* The record of that number; NULL if it can not be mapped. */
 struct mp__thread *mp__thread_at(uint32_t number);
 /* The highest number that was ever given. */

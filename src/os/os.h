@@ -270,6 +270,8 @@ int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth);
 int mp_os_process_wait(mp_os_process *process, int64_t deadline, mp_os_ending *ending);
 /* Whether it has ended, as far as this process can see. Changes nothing: a child stays to be reaped. */
 bool mp_os_process_is_gone(int64_t pid, uint64_t birth);
+/* How many threads it has; 0: the system does not tell, or counts its own among them. */
+size_t mp_os_process_threads(int64_t pid);
 /* MP_OS_INTERRUPT, TERMINATE, KILL. mp_os_egone if it has ended. */
 enum mp_os_signal {
     MP_OS_INTERRUPT,

@@ -10,6 +10,7 @@
 #include "base/control.h"
 #include "base/deadline.h"
 #include "base/error.h"
+#include "base/holders.h"
 #include "primitives/local.h"
 
 #include <stdlib.h>
@@ -273,10 +274,13 @@ int mp__process_await(uint64_t id, int64_t deadline, uint64_t *ending)
         return MP_EBADHANDLE;
     }
     int result = 0;
+    bool forever = deadline == MP_OS_NEVER && !mp__process_ending(record, id);
+    if (forever) mp__holders_join_begins(id);
     if (child && child->process.child)
         result = await_child(child, record, deadline);
     else if (!mp__process_ending(record, id))
         result = await_other(id, record, deadline);
+    if (forever) mp__holders_join_begins(0);
     *ending = mp__process_ending(record, id);
     if (*ending) mp__process_settle(record, id);
     if (child) drop(child, result == 0);

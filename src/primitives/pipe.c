@@ -253,7 +253,7 @@ int mp__connection_look(const char *call, uint64_t id, bool watch)
     result = mp__channel_look(&channel, watch);
     if (result < 0) return mp__parcel_fail(&channel, &words, result, false, 0);
     if (result == MP__CHANNEL_BUSY) return MP__READY_SOON;
-    return result || mp__channel_is_lonely(&channel) ? MP__READY : MP__NOT_READY;
+    return result || mp__channel_is_lonely(&channel, true) ? MP__READY : MP__NOT_READY;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */

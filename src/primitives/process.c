@@ -6,6 +6,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/holders.h"
 #include "base/park.h"
 #include "base/thread.h"
 #include "base/watch.h"
@@ -95,9 +96,10 @@ int mp_process_join(mp_process process, int *exit_code, int64_t timeout_ms)
 }
 
 /* All must end with 0: one that has not ends the wait. Looks at all of them in turn, sleeping at one that runs. */
-static int join_all_plain(const mp_process *processes, size_t count, int64_t deadline)
+static int join_all_in_turn(const mp_process *processes, size_t count, int64_t deadline)
 {
     static const char call[] = "mp_process_join_all";
+    const mp_process *awaited = NULL;
     for (int64_t slice = MS;; slice = slice < 16 * MS ? 2 * slice : slice) {
         const mp_process *running = NULL;
         for (size_t i = 0; i < count; i++) {
@@ -108,9 +110,17 @@ static int join_all_plain(const mp_process *processes, size_t count, int64_t dea
         }
         if (!running) return 0;
         if (mp__deadline_passed(deadline)) return still_runs(MP_ETIMEDOUT, call, *running, "");
+        if (deadline == MP_OS_NEVER && awaited != running) mp__holders_join_begins((awaited = running)->id);
         uint64_t ending;
         (void)mp__process_await(running->id, mp__deadline_slice(deadline, slice), &ending);
     }
+}
+
+static int join_all_plain(const mp_process *processes, size_t count, int64_t deadline)
+{
+    int result = join_all_in_turn(processes, count, deadline);
+    mp__holders_join_begins(0);
+    return result;
 }
 
 static int join_all_codes(const mp_process *processes, int *codes, size_t count, int64_t deadline)

@@ -296,7 +296,7 @@ int mp__queue_look(const char *call, uint64_t id, bool watch)
     result = mp__channel_look(&channel, watch);
     if (result < 0) return mp__parcel_fail(&channel, &words, result, false, 0);
     if (result == MP__CHANNEL_BUSY) return MP__READY_SOON;
-    if (result == 0) return mp__channel_is_lonely(&channel) ? MP__READY_AT_LAST : MP__NOT_READY;
+    if (result == 0) return mp__channel_is_lonely(&channel, true) ? MP__READY_AT_LAST : MP__NOT_READY;
     return MP__READY;
 }
 
@@ -374,9 +374,16 @@ static int sleep_until_done(const struct mp__channel *channel, int64_t deadline)
     bool sleeps = is_unfinished(channel);
     mp__side_leave(channel->get, channel->get_id);
     if (!sleeps) return 0;
-    result = mp__holders_sleep(channel->peer, channel->peer_id, channel->besides, mp__side_joiners(channel->get), value,
-                               deadline);
+    const struct mp__wanted wanted = {channel->peer, channel->peer_id, channel->besides, 0};
+    result = mp__holders_sleep(&wanted, mp__side_joiners(channel->get), value, deadline);
     return result == MP_EPEERDEAD ? result : 0;
+}
+
+static bool somebody_lives(const struct mp__channel *channel)
+{
+    const struct mp__wanted wanted = {channel->peer, channel->peer_id, channel->besides, 0};
+    struct mp__process *peer;
+    return mp__holders_look(&wanted, &peer) != MP__PEERS_DEAD;
 }
 
 int mp_queue_join(mp_queue queue, int64_t timeout_ms)
@@ -390,7 +397,7 @@ int mp_queue_join(mp_queue queue, int64_t timeout_ms)
             return mp__fail(dead, "%s: items of queue \"%s\" are not done, and nobody lives who could", call,
                             channel.object->name);
         bool waits = !mp__deadline_passed(deadline);
-        if (!waits && !mp__channel_is_lonely(&channel))
+        if (!waits && somebody_lives(&channel))
             return mp__fail(MP_ETIMEDOUT, "%s: items of queue \"%s\" are not done", call, channel.object->name);
         result = waits ? sleep_until_done(&channel, deadline) : MP_EPEERDEAD;
         dead = result == MP_EPEERDEAD ? result : 0;

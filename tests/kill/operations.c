@@ -487,7 +487,7 @@ static int join_holders_check(struct stage *stage)
     const struct mp__control *control = mp__control_of(stage->block.id, MP__BLOCK);
     struct mp__process *peer;
     HOLDS(join_holders(stage) == 0);
-    HOLDS(mp__holders_look(control, stage->block.id, 0, &peer) == MP__PEERS_ALIVE);
+    HOLDS(mp__holders_look(&(struct mp__wanted){control, stage->block.id, 0, 0}, &peer) == MP__PEERS_ALIVE);
     HOLDS(!mp__process_ending(peer, mp_current_process().id));
     HOLDS(mp_block_destroy(stage->block) == 0);
     HOLDS(nobody_holds());

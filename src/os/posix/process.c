@@ -344,6 +344,24 @@ bool mp_os_process_is_gone(int64_t pid, uint64_t birth)
     return gone;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZER_THREADS 1 /* it runs one of its own in each process */
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZER_THREADS 1
+#endif
+#ifndef SANITIZER_THREADS
+#define SANITIZER_THREADS 0
+#endif
+
+size_t mp_os_process_threads(int64_t pid)
+{
+    struct mp_os__stat stat;
+    return mp_os__stat_read(pid, &stat) && stat.threads > SANITIZER_THREADS ? (size_t)stat.threads - SANITIZER_THREADS
+                                                                            : 0;
+}
+
 int mp_os_process_signal(mp_os_process *process, enum mp_os_signal signal)
 {
     static const int numbers[] = {[MP_OS_INTERRUPT] = SIGINT, [MP_OS_TERMINATE] = SIGTERM, [MP_OS_KILL] = SIGKILL};
