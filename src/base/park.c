@@ -68,6 +68,13 @@ bool mp__spin_again(struct mp__spin *spin)
     return true;
 }
 
+bool mp__spin_again_soon(struct mp__spin *spin)
+{
+    if (!spin->start) return false;
+    mp__pause();
+    return ++spin->pauses % PAUSES_CLOCK || mp_os_now() - spin->start < spin->limit;
+}
+
 void mp__spin_end(struct mp__spin *spin, bool paid)
 {
     if (!spin->start) return;

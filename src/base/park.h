@@ -74,6 +74,8 @@ struct mp__spin mp__spin_begin(void);
 /* The same as long as it may be: the other one is known to be at work on it. */
 struct mp__spin mp__spin_begin_long(void);
 bool mp__spin_again(struct mp__spin *spin);
+/* Likewise, but looks do not get rarer: for what takes long enough to be missed by much, and one at a time waits for. */
+bool mp__spin_again_soon(struct mp__spin *spin);
 void mp__spin_end(struct mp__spin *spin, bool paid);
 
 #endif

@@ -49,7 +49,7 @@ static void give_up_work(struct mp__control *control, uint32_t number, uint64_t 
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
 }
 
-/* Who set it may have died before it woke anybody (event.c: E1). */
+/* Who set it may have died before it woke anybody (flag.c: E1). */
 static void wake_for_event(struct mp__control *control)
 {
     if (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__WAITERS)
