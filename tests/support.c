@@ -55,6 +55,8 @@ bool support_balanced(const struct support_counts *before, const struct support_
     all &= same("messages", was->messages, is->messages);
     all &= same("queues", was->queues, is->queues);
     all &= same("connections", was->connections, is->connections);
+    all &= same("pools", was->pools, is->pools);
+    all &= same("results", was->results, is->results);
     return all & same("shared blocks", was->shared_blocks, is->shared_blocks);
 }
 
@@ -67,7 +69,7 @@ static bool counts_equal(const struct support_counts *one, const struct support_
            a->semaphores == b->semaphores && a->conditions == b->conditions && a->events == b->events &&
            a->barriers == b->barriers && a->values == b->values && a->arrays == b->arrays &&
            a->shared_blocks == b->shared_blocks && a->messages == b->messages && a->queues == b->queues &&
-           a->connections == b->connections;
+           a->connections == b->connections && a->pools == b->pools && a->results == b->results;
 }
 
 static int set_up(void **state)

@@ -57,6 +57,8 @@ typedef struct mp_stats {
     uint32_t messages;      /**< owned by a process, or in a queue or a pipe; not those put as bytes and small */
     uint32_t queues;
     uint32_t connections; /**< ends of pipes that are not closed */
+    uint32_t pools;
+    uint32_t results; /**< of pools, those included that a pool has for itself */
 } mp_stats;
 
 /**

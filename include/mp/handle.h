@@ -57,6 +57,12 @@ typedef struct mp_queue {
 typedef struct mp_connection {
     uint64_t id;
 } mp_connection;
+typedef struct mp_pool {
+    uint64_t id;
+} mp_pool;
+typedef struct mp_result {
+    uint64_t id;
+} mp_result;
 
 static inline mp_handle mp_handle_of(uint64_t id)
 {

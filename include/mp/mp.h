@@ -22,6 +22,7 @@
 #include <mp/handle.h>
 #include <mp/message.h>
 #include <mp/pipe.h>
+#include <mp/pool.h>
 #include <mp/process.h>
 #include <mp/queue.h>
 #include <mp/shared.h>

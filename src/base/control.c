@@ -30,7 +30,9 @@ const char *mp__type_name(enum mp__type type)
                                                       [MP__BLOCK] = "block",
                                                       [MP__MESSAGE] = "message",
                                                       [MP__QUEUE] = "queue",
-                                                      [MP__CONNECTION] = "connection"};
+                                                      [MP__CONNECTION] = "connection",
+                                                      [MP__POOL] = "pool",
+                                                      [MP__RESULT] = "result"};
     return names[type];
 }
 
@@ -198,7 +200,7 @@ static void wake_all(struct mp__control *control, uint64_t id, enum mp__type typ
     if (state & MP__WAITERS || type == MP__SEMAPHORE) (void)mp__park_wake(&control->state, UINT32_MAX);
     if (type == MP__CONDITION || type == MP__BARRIER || type == MP__OWNED_SEMAPHORE)
         (void)mp__waiters_tell(id, MP__TICKETS_ALL, MP__WAITERS_ALL, MP__TOLD_LOOK);
-    if (type == MP__EVENT || type == MP__SEMAPHORE || type == MP__OWNED_SEMAPHORE)
+    if (type == MP__EVENT || type == MP__RESULT || type == MP__SEMAPHORE || type == MP__OWNED_SEMAPHORE)
         mp__watch_tell(mp__word_of(&control->state));
 }
 

@@ -24,6 +24,7 @@
 #include "os/os.h"
 #include <mp/family.h>
 #include <stdalign.h>
+#include <stddef.h>
 
 #define MP__MAGIC          UINT64_C(0x3130616e6572616d) /* "marena01" */
 #define MP__LAYOUT_VERSION 1
@@ -62,6 +63,8 @@ enum mp__type {
     MP__MESSAGE,
     MP__QUEUE,
     MP__CONNECTION,
+    MP__POOL,
+    MP__RESULT,
     MP__PUT_SIDE, /* no objects: the two sides of a channel, struct mp__side */
     MP__GET_SIDE,
     MP__HOLDERS, /* no object: some holders of one, holders.h */
@@ -144,6 +147,18 @@ struct mp__control {
             alignas(8) _Atomic uint64_t put, put_other; /* the channel it sends into: ids of the sides; or 0 */
             alignas(8) _Atomic uint64_t get, get_other; /* that it receives from */
         } connection;
+        struct { /* pool.c: the word is a lock's (monitor.h) */
+            uint32_t nothing;
+            _Atomic uint32_t bell;              /* where a side has its own: who has no work sleeps on that */
+            alignas(8) _Atomic uint64_t offset; /* of a struct mp__pool in the heap; 0: not yet, or not any more */
+            alignas(8) _Atomic uint64_t size;
+            alignas(8) _Atomic uint64_t maker; /* the process that creates or destroys it; or 0 */
+        } pool;
+        struct {                               /* a result, or a flag of a pool's own: the word is that (flag.h) */
+            alignas(8) _Atomic uint64_t pool;  /* that it belongs to, and goes with */
+            alignas(8) _Atomic uint64_t job;   /* offset; 0: none, or not any more. Under the pool's lock */
+            alignas(8) _Atomic uint64_t maker; /* the process that creates or destroys it; or 0 */
+        } result;
         alignas(8) _Atomic uint64_t held_by[MP__HOLDERS_MOST]; /* holders: processes, or 0 */
         alignas(8) _Atomic uint64_t all[7];
     } as;
@@ -176,6 +191,8 @@ struct mp__side {
     _Atomic uint32_t flags;                 /* enum mp__side_flag; set by anybody */
 };
 _Static_assert(sizeof(struct mp__side) == sizeof(struct mp__control), "sides are control blocks");
+/* Who rings late must not change anything else: no other object has the bit of sleepers there. */
+_Static_assert(offsetof(struct mp__side, bell) == offsetof(struct mp__control, as.pool.bell), "one place for bells");
 
 enum mp__side_flag {
     MP__SIDE_CLOSED = 1, /* put: nothing more is put */

@@ -50,7 +50,7 @@ static void give_up_work(struct mp__control *control, uint32_t number, uint64_t 
 }
 
 /* Who set it may have died before it woke anybody (flag.c: E1). */
-static void wake_for_event(struct mp__control *control)
+static void wake_for_flag(struct mp__control *control)
 {
     if (atomic_load_explicit(&control->state, memory_order_relaxed) & MP__WAITERS)
         mp__park_wake(&control->state, UINT32_MAX);
@@ -71,6 +71,7 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
     switch (atomic_load_explicit(&control->type, memory_order_relaxed)) {
     case MP__LOCK:
     case MP__RLOCK:
+    case MP__POOL:
         give_up_lock(control, number);
         break;
     case MP__BARRIER:
@@ -85,7 +86,8 @@ static void recover_object(struct mp__control *control, uint32_t index, uint32_t
         mp__count_after_death(&control->state);
         break;
     case MP__EVENT:
-        wake_for_event(control);
+    case MP__RESULT:
+        wake_for_flag(control);
         break;
     case MP__PUT_SIDE:
     case MP__GET_SIDE:
@@ -221,7 +223,7 @@ void mp__recover_belongings(uint64_t process)
     uint64_t id;
     mp__arena_lock();
     uint32_t left = header->counts[MP__OWNED_SEMAPHORE] + header->counts[MP__BARRIER] + header->counts[MP__SEMAPHORE] +
-                    header->counts[MP__EVENT];
+                    header->counts[MP__EVENT] + header->counts[MP__RESULT];
     for (uint32_t index = 1; left && index < header->controls_top; index++) {
         struct mp__control *control = control_alive(index, &id);
         uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
@@ -231,8 +233,8 @@ void mp__recover_belongings(uint64_t process)
             leave_barrier(control, id, process);
         else if (type == MP__SEMAPHORE)
             mp__count_after_death(&control->state);
-        else if (type == MP__EVENT)
-            wake_for_event(control);
+        else if (type == MP__EVENT || type == MP__RESULT)
+            wake_for_flag(control);
         else
             continue;
         left--;
@@ -348,6 +350,42 @@ void mp__recover_strays(void)
     mp__arena_unlock();
 }
 
+/* The next pool that process was creating or destroying; 0: there is none. Results that it was creating go. The arena's lock is
+ * held. */
+static uint64_t unfinished_pool(uint64_t process)
+{
+    const uint32_t *counts = mp__header()->counts;
+    uint32_t top = counts[MP__POOL] || counts[MP__RESULT] ? mp__header()->controls_top : 0;
+    uint64_t id, pool = 0;
+    for (uint32_t index = 1; index < top; index++) {
+        const struct mp__control *control = control_alive(index, &id);
+        uint32_t type = control ? atomic_load_explicit(&control->type, memory_order_relaxed) : MP__FREE;
+        if (type == MP__RESULT && atomic_load_explicit(&control->as.result.maker, memory_order_relaxed) == process)
+            mp__control_retire(id, MP__RESULT);
+        if (type == MP__POOL && atomic_load_explicit(&control->as.pool.maker, memory_order_relaxed) == process)
+            pool = id;
+    }
+    return pool;
+}
+
+void mp__recover_pool(uint64_t pool)
+{
+    struct mp__control *own = mp__control_of(pool, MP__POOL);
+    uint64_t id;
+    if (!own) return;
+    atomic_store_explicit(&own->as.pool.offset, 0, memory_order_relaxed); /* nobody looks there any more */
+    mp__arena_lock();
+    for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
+        const struct mp__control *control = control_alive(index, &id);
+        if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__RESULT &&
+            atomic_load_explicit(&control->as.result.pool, memory_order_relaxed) == pool)
+            mp__control_retire(id, MP__RESULT);
+    }
+    mp__arena_unlock();
+    mp__heap_sweep(pool);
+    (void)mp__control_destroy(pool, MP__POOL, NULL);
+}
+
 void mp__recover_process(uint64_t id)
 {
     /* Who is in a channel that is to go leaves it before long; unless it is stopped. */
@@ -358,6 +396,13 @@ void mp__recover_process(uint64_t id)
         mp__arena_unlock();
         if (all || !tries) break;
         mp_os_sleep(NAP);
+    }
+    for (uint64_t pool;;) {
+        mp__arena_lock();
+        pool = unfinished_pool(id);
+        mp__arena_unlock();
+        if (!pool) break;
+        mp__recover_pool(pool);
     }
     mp__heap_sweep(id);
 }

@@ -30,6 +30,9 @@ void mp__recover_belongings(uint64_t id);
 void mp__recover_places(uint64_t id);
 /* A process is dead: what it was about to create, or to destroy. */
 void mp__recover_process(uint64_t id);
+/* A pool goes, and all that is its own; none of its processes is there any more. By its maker, which is written down in it, and
+ * has its lock; or by who finds that dead. */
+void mp__recover_pool(uint64_t id);
 /* Whether there are channels or messages: what a process leaves there it may also leave when it ends in order. */
 bool mp__has_channels(void);
 /* This process ends, in order: the messages that it owns are freed. */

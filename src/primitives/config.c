@@ -67,6 +67,8 @@ int mp_get_stats(mp_stats *stats)
     now.messages = header->counts[MP__MESSAGE];
     now.queues = header->counts[MP__QUEUE];
     now.connections = header->counts[MP__CONNECTION];
+    now.pools = header->counts[MP__POOL];
+    now.results = header->counts[MP__RESULT];
     mp__arena_unlock();
     *stats = now;
     return 0;

@@ -31,6 +31,8 @@ static looks *looks_at(uint32_t type)
         return mp__queue_look;
     case MP__EVENT:
         return mp__event_look;
+    case MP__RESULT:
+        return mp__result_look;
     case MP__SEMAPHORE:
     case MP__OWNED_SEMAPHORE:
         return mp__semaphore_look;
@@ -170,20 +172,25 @@ static int watch_all(const mp_handle *items, size_t count, size_t *index, int64_
     }
 }
 
-int mp_wait(const mp_handle *items, size_t count, size_t *index, int64_t timeout_ms)
+int mp__wait(const mp_handle *items, size_t count, size_t *index, int64_t deadline)
 {
-    if (!index || (!items && count)) return mp__fail(MP_EINVAL, "mp_wait: %s is NULL", index ? "items" : "index");
-    int64_t deadline = mp__deadline(timeout_ms);
+    bool waits = !mp__deadline_passed(deadline);
     int result = mp__thread_join();
     if (result == 0) result = check(items, count);
     if (result < 0) return result;
     struct round round;
-    result = look(items, count, false, timeout_ms > 0, &round);
+    result = look(items, count, false, waits, &round);
     if (result < 0) return result;
     if (round.ready != NONE) return give(items, round.ready, index);
-    if (timeout_ms <= 0) return none_is_ready(count);
+    if (!waits) return none_is_ready(count);
     mp__watch_begin();
     result = watch_all(items, count, index, deadline);
     mp__watch_end();
     return result;
+}
+
+int mp_wait(const mp_handle *items, size_t count, size_t *index, int64_t timeout_ms)
+{
+    if (!index || (!items && count)) return mp__fail(MP_EINVAL, "mp_wait: %s is NULL", index ? "items" : "index");
+    return mp__wait(items, count, index, mp__deadline(timeout_ms));
 }

@@ -23,6 +23,11 @@ int mp__connection_look(const char *call, uint64_t id, bool watch);
 int mp__queue_look(const char *call, uint64_t id, bool watch);
 int mp__event_look(const char *call, uint64_t id, bool watch);
 int mp__semaphore_look(const char *call, uint64_t id, bool watch);
+/* Of a result, or another flag of a pool: by composites/pool_result.c, as who waits for one looks after the pool. */
+int mp__result_look(const char *call, uint64_t id, bool watch);
+
+/* mp_wait, with the moment at which it gives up. */
+int mp__wait(const mp_handle *items, size_t count, size_t *index, int64_t deadline);
 
 /* Whichever it is. */
 int mp__look(const char *call, uint64_t id, bool watch);

@@ -98,6 +98,8 @@ static const char *difference(const struct operation *operation, const mp_stats 
         {"blocks of memory", before->blocks + memory, after->blocks},
         {"threads", before->threads, after->threads},
         {"processes", processes_before + records, processes},
+        {"pools", before->pools, after->pools},
+        {"results", before->results, after->results},
         {"bytes", before->bytes_used, memory ? before->bytes_used : after->bytes_used},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -215,7 +217,9 @@ static bool try_once(const struct operation *operation, struct way *way, long k,
     int64_t since = now_ms();
     int found = check(&task, k);
     if (found < 0) return false;
-    if (!is_code(operation, killed, child_end(process, pid))) return complain(operation, k, "join", mp_error_detail());
+    int code = child_end(process, pid);
+    if (!operation->buried && !is_code(operation, killed, code))
+        return complain(operation, k, "join", mp_error_detail());
     return account(operation, k, &before, since, killed, found, tally);
 }
 
@@ -415,7 +419,9 @@ static const struct operation *operation_at(size_t i)
     i -= operations_sync_count;
     if (i < operations_channel_count) return &operations_channel[i];
     i -= operations_channel_count;
-    return i < operations_wait_count ? &operations_wait[i] : NULL;
+    if (i < operations_wait_count) return &operations_wait[i];
+    i -= operations_wait_count;
+    return i < operations_pool_count ? &operations_pool[i] : NULL;
 }
 
 int main(int argc, char **argv)

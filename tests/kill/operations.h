@@ -27,6 +27,8 @@ struct stage {
     mp_barrier barrier;
     mp_queue queue;
     mp_connection a, b;
+    mp_pool pool;
+    mp_result result;
     mp_array array;
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */
@@ -53,6 +55,7 @@ struct operation {
     bool exits;             /* the operation is the end of the child: it does not come back */
     bool fresh;             /* in a family of its own each time, which has not grown yet */
     bool plain;             /* the child is made by a plain fork(): the family does not know it */
+    bool buried;            /* somebody else has closed its record by the time that the check is done */
     bool paired;            /* two children may do it at the same time */
     mp_start_method method; /* by which the operation starts a process */
     bool newborn;           /* that one is stepped through, not the child, which returns how it ended: 3, or KILLED */
@@ -60,8 +63,10 @@ struct operation {
 
 #define KILLED 9
 
-extern const struct operation operations[], operations_sync[], operations_channel[], operations_wait[];
-extern const size_t operations_count, operations_sync_count, operations_channel_count, operations_wait_count;
+extern const struct operation operations[], operations_sync[], operations_channel[], operations_wait[],
+    operations_pool[];
+extern const size_t operations_count, operations_sync_count, operations_channel_count, operations_wait_count,
+    operations_pool_count;
 /* The condition that did not hold, in a check that returned an error; or NULL. */
 extern const char *operation_failed_at;
 

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mp/pool.h - pools of worker processes.
+ *
+ * A task is a function of this program, or of a library, that makes bytes of bytes. A pool runs it for one input, or for each
+ * of an array, in processes that it starts once and keeps.
+ *
+ *     static int square(mp_task *task)
+ *     {
+ *         const int *x = task->input;
+ *         int *y = task->output;
+ *         *y = *x * *x;
+ *         return 0;
+ *     }
+ *
+ *     static void squares(const int *in, int *out, size_t count)
+ *     {
+ *         mp_pool pool;
+ *         MP_CHECK(mp_pool_create(&pool, 0, NULL)); // as many workers as there are CPUs
+ *         MP_CHECK(mp_pool_map(pool, square, in, sizeof *in, out, sizeof *out, count, NULL));
+ *         mp_pool_destroy(pool);
+ *     }
+ *
+ * When a worker dies. The item that it was running has failed, with MP_EWORKERDEAD and its exit code (-11: by signal 11), or
+ * is tried again (mp_call_options.retries). The others that it had taken go to other workers, and a new worker takes its
+ * place. All other items are run, in whatever order, and their outputs stand where they belong.
+ *
+ * Besides its workers a pool has one more process, its supervisor, which does nothing but to start and replace them: the
+ * workers are its children, and it is a daemon of who has created the pool: when that ends, they do. Should the supervisor
+ * end alone its workers end, too, and whoever waits for a result of the pool, or submits something, starts another one, which
+ * is a daemon of that process. Workers and supervisor ignore SIGINT: Ctrl-C ends whom it concerns.
+ * The library starts no threads for a pool.
+ *
+ * Inputs are copied into shared memory, and outputs out of it, unless they lie there already: in an mp_array, an mp_block, an
+ * mp_message. Then tasks read and write in place, and whoever owns that keeps it until the result is there.
+ *
+ * Besides their own errors all calls that submit return these:
+ *  - MP_EINVAL: function is NULL, a size that is none, inputs or outputs that are NULL although they have a size; an option
+ *   out of its range;
+ *  - MP_ECLOSED: the pool is closed or terminated;
+ *  - MP_EINIT: the pool's initializer has failed, or its workers end before they have begun: it takes nothing more;
+ *  - MP_ENOMEM: the arena, or the machine, has not the memory for inputs and outputs;
+ *  - MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP, MP_ESYSTEM: other processes can not find the function (mp_process_start).
+ */
+#ifndef MP_POOL_H
+#define MP_POOL_H
+
+#include <mp/handle.h>
+#include <mp/process.h>
+
+MP_BEGIN
+
+#define MP_COLUMNS_MOST 16 /**< of a starmap */
+
+/** How a task ended. */
+typedef struct mp_outcome {
+    int error; /**< 0, or MP_ETASK: it returned `code`; MP_EWORKERDEAD: the worker ended with exit code `code` (-9: killed);
+                    MP_ETIMEDOUT: it ran longer than allowed; MP_ECANCELED; MP_EINIT, MP_ENOMEM, MP_ENOTARGET, MP_ESTALE: it
+                    could not be run */
+    int code;
+} mp_outcome;
+
+/** What a task sees. */
+typedef struct mp_task {
+    const void *input; /**< aligned as the inputs were, or to 64 bytes if they were copied; NULL if there are none */
+    size_t input_size;
+    void *output;              /**< zeroed; NULL if it has no size */
+    size_t output_size;        /**< bytes of it; a task of its own (mp_pool_apply) may make that smaller */
+    size_t index;              /**< of the item */
+    int attempt;               /**< 0, or how often its worker has died */
+    const void *const *inputs; /**< of a starmap: one for each column */
+} mp_task;
+
+/** 0, or anything else for failure. */
+typedef int (*mp_task_function)(mp_task *task);
+
+/**
+ * Make room for a larger output, by a task that is running: task->output and output_size are new, and all zero.
+ *
+ * \param size  bytes.
+ * \returns 0, or
+ *   MP_EMSGSIZE  it is one of a map, and has its place among the others; or size is over options.max_output;
+ *   MP_ENOMEM    the arena, or the machine, has not that much;
+ *   MP_EINVAL    it is not the task that runs in this process.
+ *
+ * \threadsafety  the thread that runs the task.
+ * \processes     the worker.
+ * \python        none: results have any size
+ */
+MP_NODISCARD MP_API int mp_task_reserve(mp_task *task, size_t size);
+
+/** How a pool shall be. All zero is all defaults; everything is copied during the call. */
+typedef struct mp_pool_options {
+    const char *name;      /**< in messages; the first 31 bytes are kept */
+    mp_target initializer; /**< run by each worker first; anything but 0 is a failure */
+    const void *initargs;  /**< bytes for it */
+    size_t initargs_size;
+    size_t maxtasksperchild; /**< then a worker ends, and another one takes its place; 0: never */
+    mp_start_method method;  /**< of the supervisor and the workers; the default of this process */
+} mp_pool_options;
+
+/** How something shall be run. All zero is all defaults. */
+typedef struct mp_call_options {
+    size_t
+        chunk_size; /**< items that a worker takes at a time; 0: as many as it does in 5 us. What it has not taken others can,
+                                so few are no waste of time, and many make some wait */
+    size_t max_output;     /**< bytes that mp_task_reserve gives; 0: any */
+    int retries;           /**< of an item whose worker has died, or that took too long */
+    int64_t time_limit_ms; /**< of each item: then its worker is killed, and replaced; 0: none */
+    mp_event stop; /**< once it is set no more items are begun, they are cancelled. A signal handler may set it */
+    mp_outcome *
+        outcomes; /**< of map and starmap: receives one for each item, whatever the call returns, unless it could not be
+                                submitted */
+} mp_call_options;
+
+/**
+ * Create a pool.
+ *
+ * It does not wait for the workers.
+ *
+ * \param pool       receives it.
+ * \param processes  workers, 1 to 1024; 0: mp_cpu_count().
+ * \param options    NULL: all defaults.
+ * \returns 0, or as mp_process_start (of the supervisor), or
+ *   MP_EINVAL  pool is NULL, or processes is out of range, initargs without an initializer, or NULL with a size.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family; the pool ends with it, and may be used by all.
+ * \python        Pool(processes, initializer, initargs, maxtasksperchild)
+ */
+MP_NODISCARD MP_API int mp_pool_create(mp_pool *pool, int processes, const mp_pool_options *options);
+
+/**
+ * Take no more work. What was submitted is done, and then the workers end.
+ *
+ * \returns 0. A pool that is closed is left alone.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Pool.close()
+ */
+MP_API int mp_pool_close(mp_pool pool);
+
+/**
+ * End it now: what was not begun is cancelled, workers get SIGTERM, and those that are still there after 200 ms SIGKILL. On
+ * Windows they are ended at once. Does not wait for that: mp_pool_join.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Pool.terminate()
+ */
+MP_API int mp_pool_terminate(mp_pool pool);
+
+/**
+ * Wait until all workers have ended, of a pool that is closed or terminated.
+ *
+ * \returns 0, or
+ *   MP_EBUSY      the pool is open: close it before;
+ *   MP_ETIMEDOUT  there were workers when the time ended.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, but its workers.
+ * \python        Pool.join()
+ */
+MP_API int mp_pool_join(mp_pool pool, int64_t timeout_ms);
+
+/**
+ * Terminate, join, and free a pool. Results that were not got are gone; who waits for one is told MP_EBADHANDLE.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, but its workers.
+ * \python        Pool.__exit__
+ */
+MP_API int mp_pool_destroy(mp_pool pool);
+
+/**
+ * Run a task, and wait for it.
+ *
+ * \param function     the task.
+ * \param input        its input; may be NULL if input_size is 0.
+ * \param input_size   bytes.
+ * \param output       receives its output, and is left alone if it fails; may be NULL if output_size is 0.
+ * \param output_size  bytes: the task's output has exactly so many, or is an MP_EMSGSIZE.
+ * \param options      NULL: all defaults.
+ * \returns 0, or what submitting returns (above), or
+ *   MP_ETASK        the task returned something else than 0; mp_error_detail() says what;
+ *   MP_EWORKERDEAD  its worker died; how is said there, too;
+ *   MP_ETIMEDOUT    it ran longer than options.time_limit_ms;
+ *   MP_ECANCELED    options.stop was set, or the pool was terminated;
+ *   MP_EMSGSIZE     its output has another size;
+ *   MP_EBADHANDLE   the pool was destroyed meanwhile.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family. A worker that waits for its own pool keeps a place that others could have.
+ * \python        Pool.apply(func, args)
+ */
+MP_NODISCARD MP_API int mp_pool_apply(mp_pool pool, mp_task_function function, const void *input, size_t input_size,
+                                      void *output, size_t output_size, const mp_call_options *options);
+
+/**
+ * Run a task for each item of an array, and wait for all of them.
+ *
+ * \param inputs       the items, one behind the other; NULL if input_size is 0: a task has its index.
+ * \param input_size   bytes of an item.
+ * \param outputs      receives their outputs, in the same order; those of items that failed are left alone, unless they lie in
+ *                     shared memory, where the task has left what it has. NULL if output_size is 0.
+ * \param output_size  bytes of an output.
+ * \param count        items; 0 is success at once.
+ * \param options      NULL: all defaults.
+ * \returns 0: all went well; or what submitting returns (above); or, of the first item that failed, what mp_pool_apply returns;
+ *   all others were run.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     as mp_pool_apply.
+ * \python        Pool.map(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_map(mp_pool pool, mp_task_function function, const void *inputs, size_t input_size,
+                                    void *outputs, size_t output_size, size_t count, const mp_call_options *options);
+
+/** One of several inputs of a task. */
+typedef struct mp_column {
+    const void *items; /**< one behind the other */
+    size_t item_size;
+} mp_column;
+
+/**
+ * The same with several inputs for each task: task->inputs.
+ *
+ * \param columns       where they are.
+ * \param column_count  1 to MP_COLUMNS_MOST.
+ * \returns as mp_pool_map.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     as mp_pool_apply.
+ * \python        Pool.starmap(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_starmap(mp_pool pool, mp_task_function function, const mp_column *columns,
+                                        size_t column_count, void *outputs, size_t output_size, size_t count,
+                                        const mp_call_options *options);
+
+/**
+ * Submit a task.
+ *
+ * \param result  receives what its output can be got from. NULL: nobody will ask.
+ * \returns 0, or what submitting returns (above).
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        Pool.apply_async(func, args)
+ */
+MP_NODISCARD MP_API int mp_pool_apply_async(mp_pool pool, mp_result *result, mp_task_function function,
+                                            const void *input, size_t input_size, size_t output_size,
+                                            const mp_call_options *options);
+
+/**
+ * Submit a task for each item of an array. options.outcomes is for the calls that wait: here mp_result_outcome tells.
+ *
+ * \param result  receives what the outputs can be got from, all together. NULL: nobody will ask.
+ * \returns 0, or what submitting returns (above).
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        Pool.map_async(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_map_async(mp_pool pool, mp_result *result, mp_task_function function,
+                                          const void *inputs, size_t input_size, size_t output_size, size_t count,
+                                          const mp_call_options *options);
+
+/**
+ * Submit a starmap.
+ *
+ * \returns 0, or what submitting returns (above).
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        Pool.starmap_async(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_starmap_async(mp_pool pool, mp_result *result, mp_task_function function,
+                                              const mp_column *columns, size_t column_count, size_t output_size,
+                                              size_t count, const mp_call_options *options);
+
+/**
+ * Get what a task has put out, waiting for it. It stays, and can be got again, until the result is destroyed.
+ *
+ * \param outputs     receives the outputs of all items, one behind the other; those of items that failed are left alone. May be
+ *                    NULL if capacity is 0.
+ * \param capacity    bytes there.
+ * \param size        receives how many there are. NULL: exactly `capacity` are expected.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever.
+ * \returns 0, or, of the first item that failed, what mp_pool_apply returns; or
+ *   MP_ETIMEDOUT  the result is not there yet: then mp_result_ready is 0, which tells it from a task that took too long;
+ *   MP_EMSGSIZE   there are more, or fewer and size is NULL; size, if not NULL, says how many;
+ *   MP_EINVAL     outputs is NULL, and capacity is not 0.
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        AsyncResult.get(timeout)
+ */
+MP_API int mp_result_get(mp_result result, void *outputs, size_t capacity, size_t *size, int64_t timeout_ms);
+
+/**
+ * Wait until a result is there. mp_wait waits for one of many, mp_wait_fd gives a descriptor for an event loop.
+ *
+ * \returns 0, or MP_ETIMEDOUT (it is not).
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        AsyncResult.wait(timeout)
+ */
+MP_API int mp_result_wait(mp_result result, int64_t timeout_ms);
+
+/**
+ * Wait until all of them are there.
+ *
+ * \param timeout_ms  for all of them together.
+ * \returns 0, or MP_ETIMEDOUT, or MP_EINVAL (results is NULL, and count is not 0).
+ *
+ * \threadsafety  any thread, any number at once.
+ * \processes     any process of the family.
+ * \python        for r in results: r.wait()
+ */
+MP_API int mp_result_wait_all(const mp_result *results, size_t count, int64_t timeout_ms);
+
+/**
+ * Whether a result is there.
+ *
+ * \returns 1, 0, or an error.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        AsyncResult.ready()
+ */
+MP_API int mp_result_ready(mp_result result);
+
+/**
+ * Whether all went well.
+ *
+ * \returns 1, 0 (something failed), or MP_EBUSY: it is not there yet.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        AsyncResult.successful()
+ */
+MP_API int mp_result_successful(mp_result result);
+
+/**
+ * How one item of it ended.
+ *
+ * \param index    of the item.
+ * \param outcome  receives it.
+ * \returns 0, or
+ *   MP_EBUSY   the result is not there yet;
+ *   MP_EINVAL  there is no such item, or outcome is NULL.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        none: the first failure is raised
+ */
+MP_API int mp_result_outcome(mp_result result, size_t index, mp_outcome *outcome);
+
+/**
+ * Cancel what is not done of it: items that nobody has begun are not, and workers that run one are killed and replaced. The
+ * result is there when those have ended, in a moment. One that is there is left alone.
+ *
+ * \returns 1 (something was cancelled), 0 (it was there), or an error.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Future.cancel(), and for running ones none
+ */
+MP_API int mp_result_cancel(mp_result result);
+
+/**
+ * Forget a result. What is not done yet is done all the same; cancel it before, if it shall not be. Who waits for it is told
+ * MP_EBADHANDLE.
+ *
+ * \returns 0.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        del result
+ */
+MP_API int mp_result_destroy(mp_result result);
+
+/** What a pool has done so far. */
+typedef struct mp_progress {
+    size_t total;   /**< items submitted */
+    size_t done;    /**< that have ended, in whatever way */
+    size_t failed;  /**< of those */
+    size_t running; /**< workers that have some */
+    size_t retried; /**< how often one was tried again */
+    int workers;    /**< that are there */
+} mp_progress;
+
+/**
+ * Ask what a pool has done so far, all its submitters together.
+ *
+ * \returns 0, or MP_EINVAL (progress is NULL).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        none
+ */
+MP_API int mp_pool_progress(mp_pool pool, mp_progress *progress);
+
+/** One of its workers. */
+typedef struct mp_worker {
+    mp_process process;
+    size_t tasks;        /**< run by it, in blocks that are complete */
+    double busy_seconds; /**< in those */
+} mp_worker;
+
+/**
+ * Ask who works for a pool.
+ *
+ * \param workers   receives as many as fit.
+ * \param capacity  how many that are; workers may be NULL if it is 0.
+ * \param count     receives how many there are.
+ * \returns 0, or MP_EINVAL (count is NULL; or workers, and capacity is not 0).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Pool._pool
+ */
+MP_API int mp_pool_workers(mp_pool pool, mp_worker *workers, size_t capacity, size_t *count);
+
+MP_END
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pool_map.c - the calls that submit: apply, map, starmap, and their async kinds; and what a pool tells of itself.
+ */
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/family.h"
+#include "composites/job.h"
+#include "composites/pool_call.h"
+#include "primitives/flag.h"
+
+#include <string.h>
+
+/* ---- waiting for it ---------------------------------------------------------------------------------------------- */
+
+static void tell_outcomes(const struct mp__call *call, const struct mp__job *job)
+{
+    if (call->options.outcomes)
+        for (size_t i = 0; i < call->count; i++) call->options.outcomes[i] = mp__outcome_of(mp__job_outcome(job, i));
+}
+
+/* It is finished. */
+static int collect(const struct mp__call *call, const struct mp__job *job)
+{
+    tell_outcomes(call, job);
+    int result = mp__job_failure(call->name, job);
+    if (result == 0 && call->count == 1 && job->size != call->output_size)
+        return mp__fail(MP_EMSGSIZE, "%s: the output has %zu bytes, and %zu are there for it", call->name,
+                        (size_t)job->size, call->output_size);
+    if (job->count == 1 && result < 0) return result;
+    if (!mp__job_copy_outputs(job, call->outputs))
+        return mp__fail(MP_ENOMEM, "%s: no address space to look at the outputs", call->name);
+    return result;
+}
+
+/* The job of a call's result; under the lock. */
+static struct mp__job *job_of(uint64_t id, uint64_t *offset)
+{
+    const struct mp__control *control = mp__control_of(id, MP__RESULT);
+    *offset = control ? atomic_load_explicit(&control->as.result.job, memory_order_relaxed) : 0;
+    return mp__job_at(*offset);
+}
+
+/* Until it is finished: 0, or the error that waiting for it ended with, *waited; and inside then. Else an error. The flag of a
+ * small one was used before, and somebody may have been late with that. */
+static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pool **pool, int *waited)
+{
+    for (;;) {
+        uint64_t offset;
+        *waited = mp__result_await(call->name, id, call->options.stop.id, MP_OS_NEVER);
+        int entered = mp__pool_enter(call->name, call->pool, pool);
+        if (entered < 0) return entered;
+        const struct mp__job *job = job_of(id, &offset);
+        if (*waited < 0 || !job || mp__job_is_finished(job)) return 0;
+        (void)mp__flag_clear(id, MP__RESULT);
+        mp__pool_leave(*pool);
+    }
+}
+
+/* It is this call's alone, as long as there is the pool: under the lock. True: the flag stays with its memory. */
+static bool put_away(struct mp__pool *pool, uint64_t id)
+{
+    uint64_t offset;
+    const struct mp__job *job = job_of(id, &offset);
+    bool finished = job && mp__job_is_finished(job);
+    if (job && !finished) (void)mp__job_cancel(pool, offset); /* it could not be waited for */
+    bool keep = finished && job->capacity == MP__JOB_SMALL;
+    (void)mp__result_forget(pool, id, keep);
+    return keep && pool->spare == offset && job->result == id;
+}
+
+static int run(struct mp__call *call)
+{
+    uint64_t id = 0, offset;
+    struct mp__pool *pool;
+    call->waits = true;
+    call->wants = call->count > 0;
+    int result = mp__call_submit(call, &id);
+    if (result < 0 || !call->count) return result;
+    int entered = await_finish(call, id, &pool, &result);
+    if (entered < 0) return entered;
+    const struct mp__job *job = job_of(id, &offset);
+    bool large = result == 0 && job && job->capacity > MP__JOB_SMALL;
+    if (large) { /* the others shall not wait for that */
+        mp__pool_leave(pool);
+        result = collect(call, job);
+        entered = mp__pool_enter(call->name, call->pool, &pool);
+        if (entered < 0) return entered;
+    } else if (result == 0) {
+        result = job ? collect(call, job) : mp__fail_handle(call->name, id, "result");
+    }
+    bool kept = put_away(pool, id);
+    mp__pool_leave(pool);
+    if (!kept) (void)mp__control_destroy(id, MP__RESULT, NULL);
+    return result;
+}
+
+static int start(struct mp__call *call, mp_result *result)
+{
+    uint64_t id = 0;
+    call->wants = result != NULL;
+    int error = mp__call_submit(call, &id);
+    if (error == 0 && result) result->id = id;
+    return error;
+}
+
+static struct mp__call plain(const char *name, mp_pool pool, mp_task_function function, const mp_column *columns,
+                             const mp_call_options *options)
+{
+    struct mp__call call = {.name = name, .pool = pool.id, .function = function, .columns = columns, .column_count = 1};
+    if (options) call.options = *options;
+    return call;
+}
+
+/* ---- the calls --------------------------------------------------------------------------------------------------- */
+
+int mp_pool_apply(mp_pool pool, mp_task_function function, const void *input, size_t input_size, void *output,
+                  size_t output_size, const mp_call_options *options)
+{
+    const mp_column column = {input, input_size};
+    struct mp__call call = plain("mp_pool_apply", pool, function, &column, options);
+    call.outputs = output;
+    call.output_size = output_size;
+    call.count = 1;
+    return run(&call);
+}
+
+int mp_pool_map(mp_pool pool, mp_task_function function, const void *inputs, size_t input_size, void *outputs,
+                size_t output_size, size_t count, const mp_call_options *options)
+{
+    const mp_column column = {inputs, input_size};
+    struct mp__call call = plain("mp_pool_map", pool, function, &column, options);
+    call.outputs = outputs;
+    call.output_size = output_size;
+    call.count = count;
+    return run(&call);
+}
+
+int mp_pool_starmap(mp_pool pool, mp_task_function function, const mp_column *columns, size_t column_count,
+                    void *outputs, size_t output_size, size_t count, const mp_call_options *options)
+{
+    struct mp__call call = plain("mp_pool_starmap", pool, function, columns, options);
+    call.column_count = column_count;
+    call.outputs = outputs;
+    call.output_size = output_size;
+    call.count = count;
+    return run(&call);
+}
+
+int mp_pool_apply_async(mp_pool pool, mp_result *result, mp_task_function function, const void *input,
+                        size_t input_size, size_t output_size, const mp_call_options *options)
+{
+    const mp_column column = {input, input_size};
+    struct mp__call call = plain("mp_pool_apply_async", pool, function, &column, options);
+    call.output_size = output_size;
+    call.count = 1;
+    return start(&call, result);
+}
+
+int mp_pool_map_async(mp_pool pool, mp_result *result, mp_task_function function, const void *inputs, size_t input_size,
+                      size_t output_size, size_t count, const mp_call_options *options)
+{
+    const mp_column column = {inputs, input_size};
+    struct mp__call call = plain("mp_pool_map_async", pool, function, &column, options);
+    call.output_size = output_size;
+    call.count = count;
+    return start(&call, result);
+}
+
+int mp_pool_starmap_async(mp_pool pool, mp_result *result, mp_task_function function, const mp_column *columns,
+                          size_t column_count, size_t output_size, size_t count, const mp_call_options *options)
+{
+    struct mp__call call = plain("mp_pool_starmap_async", pool, function, columns, options);
+    call.column_count = column_count;
+    call.output_size = output_size;
+    call.count = count;
+    return start(&call, result);
+}
+
+/* ---- what a pool tells ------------------------------------------------------------------------------------------- */
+
+int mp_pool_progress(mp_pool handle, mp_progress *progress)
+{
+    static const char call[] = "mp_pool_progress";
+    struct mp__pool *pool;
+    if (!progress) return mp__fail(MP_EINVAL, "%s: progress is NULL", call);
+    int result = mp__pool_enter(call, handle.id, &pool);
+    if (result < 0) return result;
+    mp_progress now = {.total = (size_t)pool->submitted,
+                       .done = (size_t)pool->done,
+                       .failed = (size_t)pool->failed,
+                       .retried = (size_t)pool->retried};
+    for (uint64_t i = 0; i < pool->count; i++) {
+        now.workers += pool->workers[i].process != 0;
+        now.running += pool->workers[i].claim.job != 0;
+    }
+    mp__pool_leave(pool);
+    *progress = now;
+    return 0;
+}
+
+int mp_pool_workers(mp_pool handle, mp_worker *workers, size_t capacity, size_t *count)
+{
+    static const char call[] = "mp_pool_workers";
+    struct mp__pool *pool;
+    if (!count || (!workers && capacity))
+        return mp__fail(MP_EINVAL, "%s: %s is NULL", call, count ? "workers" : "count");
+    int result = mp__pool_enter(call, handle.id, &pool);
+    if (result < 0) return result;
+    size_t found = 0;
+    for (uint64_t i = 0; i < pool->count; i++) {
+        const struct mp__pool_worker *worker = &pool->workers[i];
+        if (!worker->process) continue;
+        uint64_t busy = atomic_load_explicit(&worker->busy, memory_order_relaxed);
+        if (found < capacity)
+            workers[found] = (mp_worker){.process = {worker->process},
+                                         .tasks = (size_t)atomic_load_explicit(&worker->tasks, memory_order_relaxed),
+                                         .busy_seconds = (double)busy / 1e9};
+        found++;
+    }
+    mp__pool_leave(pool);
+    *count = found;
+    return 0;
+}
