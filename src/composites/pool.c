@@ -82,9 +82,10 @@ void mp__pool_leave_and_ring(struct mp__pool *pool, uint64_t most)
 {
     uint64_t id = pool->id;
     struct mp__control *control = mp__control_of(id, MP__POOL);
-    /* Who looks out for work looks once more before it sleeps. */
+    /* P7: in this order. */
+    atomic_fetch_add_explicit(&pool->turn, 1, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&pool->spinner, memory_order_relaxed)) most--;
-    atomic_fetch_add_explicit(&pool->turn, 1, memory_order_release);
     if (!control) return;
     mp__monitor_leave(control, id);
     atomic_thread_fence(memory_order_seq_cst); /* T1 */

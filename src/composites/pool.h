@@ -6,9 +6,9 @@
  *         ^                     ^                                  ^
  *         +--- results ---------+--- supervisor: starts them, buries them
  *
- * A job is one call: a function and any number of items. Workers take blocks of its items, one behind the other, run them, and
- * report when they take the next block. The supervisor is a process that does nothing else than to replace workers that have
- * ended, and to end those that take too long or are to be stopped.
+ * A job is one call: a function and any number of items. A worker claims a part of them, takes them out of that step by step,
+ * and reports when it is done with it; who has none takes what others have not begun. The supervisor is a process that does
+ * nothing else than to replace workers that have ended, and to end those that take too long or are to be stopped.
  *
  * Invariants:
  *   - P1: all of it changes under the pool's lock, the word of its control block, but what is marked as a worker's own.
@@ -19,11 +19,14 @@
  *     is there as long as a worker has some of it.
  *   - P4: a worker says which item of its claim it runs (`at`) before it does. Should it die, those before it are done, that
  *     one has failed, and those behind it come back.
+ *   - P5: memory that is the pool's has its id in the heap. A block becomes the pool's by way of `adopting`, and is freed by
+ *     way of `dropping`: who finds one of those set after a death finishes that.
  *   - P6: the end of a claim may be cut off by others, under the lock, who lower `limit`; what a worker runs next it first
  *     says to have `taken`. Both store theirs, with a fence, and then look at the other's: so at least one of them sees that
  *     they want the same. A worker that does asks under the lock what is left; who cuts leaves it what it has taken.
- *   - P5: memory that is the pool's has its id in the heap. A block becomes the pool's by way of `adopting`, and is freed by
- *     way of `dropping`: who finds one of those set after a death finishes that.
+ *   - P7: who has something new makes it another turn, fence, and then looks whether a worker looks out for that (`spinner`),
+ *     which need not be woken; that one takes `spinner` away, fence, and then looks at the turn, before it sleeps. So one of
+ *     them sees the other. Should it be killed as long as it is set, who buries it takes it away, and wakes all.
  */
 #ifndef MP_COMPOSITES_POOL_H
 #define MP_COMPOSITES_POOL_H

@@ -296,5 +296,7 @@ int mp__call_submit(const struct mp__call *call, uint64_t *result_id)
     }
     mp__thread_done();
     if (offset) mp__heap_free(offset);
-    return result < 0 ? result : mp__pool_look_after(call->name, call->pool);
+    /* It is submitted, whatever comes of this: who waits for it looks again. */
+    if (result == 0) (void)mp__pool_look_after(call->name, call->pool);
+    return result;
 }

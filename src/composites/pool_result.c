@@ -247,15 +247,21 @@ static void condemn(struct mp__pool *pool, uint64_t job)
     }
 }
 
+/* Inside the pool of a result: 0 or an error (detail set). */
+static int enter(const char *call, uint64_t id, struct mp__pool **pool, uint64_t *job, bool *ready)
+{
+    uint64_t pool_id;
+    int result = find(call, id, &pool_id, job, ready);
+    return result < 0 ? result : mp__pool_enter(call, pool_id, pool);
+}
+
 int mp_result_cancel(mp_result handle)
 {
     static const char call[] = "mp_result_cancel";
-    uint64_t pool_id, offset;
+    uint64_t offset;
     bool ready;
     struct mp__pool *pool;
-    int result = find(call, handle.id, &pool_id, &offset, &ready);
-    if (result < 0 || ready) return result;
-    result = mp__pool_enter(call, pool_id, &pool);
+    int result = enter(call, handle.id, &pool, &offset, &ready);
     if (result < 0) return result;
     const struct mp__job *job = mp__job_at(offset);
     bool some = job && job->result == handle.id && !mp__job_is_finished(job);
@@ -284,11 +290,10 @@ bool mp__result_forget(struct mp__pool *pool, uint64_t id, bool keep_flag)
 int mp_result_destroy(mp_result handle)
 {
     static const char call[] = "mp_result_destroy";
-    uint64_t pool_id, offset;
+    uint64_t offset;
     bool ready;
     struct mp__pool *pool;
-    int result = find(call, handle.id, &pool_id, &offset, &ready);
-    if (result == 0) result = mp__pool_enter(call, pool_id, &pool);
+    int result = enter(call, handle.id, &pool, &offset, &ready);
     if (result < 0) return result;
     bool mine = mp__result_forget(pool, handle.id, false);
     mp__pool_leave(pool);

@@ -295,7 +295,7 @@ static bool look_out(struct mp__pool *pool, uint32_t turn, int64_t slept)
     /* Who has made it another turn lets go of the lock right then. */
     while (!paid && mp__spin_again_soon(&spin))
         paid = atomic_load_explicit(&pool->turn, memory_order_relaxed) != turn && !mp__pool_is_locked(pool->id);
-    atomic_store_explicit(&pool->spinner, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->spinner, 0, memory_order_relaxed); /* P7: the fence is that of who prepares to sleep */
     return paid;
 }
 
@@ -307,7 +307,8 @@ static void rest(struct mp__pool *pool, uint32_t turn)
     if (look_out(pool, turn, slept)) return;
     _Atomic uint32_t *bell = mp__pool_bell(pool->id);
     if (!bell) return;
-    uint32_t value = mp__eventcount_prepare(bell);
+    uint32_t value = mp__eventcount_prepare(bell); /* P7 */
+    atomic_thread_fence(memory_order_seq_cst);
     int64_t since = mp_os_now();
     if (atomic_load_explicit(&pool->turn, memory_order_acquire) == turn) mp__janitor_sleep(bell, value, MP_OS_NEVER);
     slept = mp_os_now() - since;
