@@ -22,6 +22,12 @@
 
 MP_BEGIN
 
+/** Bytes that somebody else owns. */
+typedef struct mp_bytes {
+    const void *data;
+    size_t size;
+} mp_bytes;
+
 /** A message that belongs to this process; all zero: none. A copy of the struct is no copy of the message. */
 typedef struct mp_message {
     void *data;  /**< in this process; aligned to 64 bytes */

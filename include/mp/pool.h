@@ -32,7 +32,15 @@
  * The library starts no threads for a pool.
  *
  * Inputs are copied into shared memory, and outputs out of it, unless they lie there already: in an mp_array, an mp_block, an
- * mp_message. Then tasks read and write in place, and whoever owns that keeps it until the result is there.
+ * mp_message (of imap they are always copied, and its outputs never). Then tasks read and write in place, and whoever owns that keeps it until the result is there.
+ *
+ * Callbacks run in the process that has submitted, in a thread of it that waits for something of that pool: in mp_pool_poll,
+ * mp_pool_join and mp_pool_destroy, in mp_result_wait, mp_result_wait_all and mp_result_get, in mp_pool_apply, mp_pool_map and
+ * mp_pool_starmap. There is no hidden thread: a program that does none of these is not called back. Each call gets one of
+ * callback and error_callback, once, unless its result is destroyed before, or its pool by another process. The result is there
+ * then; one that the caller has not asked for is destroyed after the callback. A callback may submit, and close or destroy the
+ * pool. While one runs no other one does in that thread. Calls that wait, apply, map and starmap, call back, too, before they
+ * return.
  *
  * Besides their own errors all calls that submit return these:
  *  - MP_EINVAL: function is NULL, a size that is none, inputs or outputs that are NULL although they have a size; an option
@@ -46,6 +54,7 @@
 #define MP_POOL_H
 
 #include <mp/handle.h>
+#include <mp/message.h>
 #include <mp/process.h>
 
 MP_BEGIN
@@ -99,18 +108,37 @@ typedef struct mp_pool_options {
     mp_start_method method;  /**< of the supervisor and the workers; the default of this process */
 } mp_pool_options;
 
+/** How far a pool is, or a call. */
+typedef struct mp_progress {
+    size_t total;   /**< items submitted; of an imap those of its array, or 0: nobody knows */
+    size_t done;    /**< that have ended, in whatever way */
+    size_t failed;  /**< of those */
+    size_t running; /**< workers that have some */
+    size_t retried; /**< how often one was tried again */
+    int workers;    /**< that the pool has */
+    double seconds; /**< since the pool was created, or the call was made */
+} mp_progress;
+
 /** How something shall be run. All zero is all defaults. */
 typedef struct mp_call_options {
     size_t
-        chunk_size; /**< items that a worker takes at a time; 0: as many as it does in 5 us. What it has not taken others can,
-                                so few are no waste of time, and many make some wait */
+        chunk_size; /**< items that a worker takes at a time; 0: as many as take it a moment. What it has not taken others
+                            can, so few are no waste of time, and many make some wait. Of imap at most 256 */
+    size_t
+        read_ahead; /**< of imap: inputs that are read and whose items are not returned yet, at most; 0: a few for each worker,
+                            and up to 1024 for each if tasks are short */
     size_t max_output;     /**< bytes that mp_task_reserve gives; 0: any */
     int retries;           /**< of an item whose worker has died, or that took too long */
     int64_t time_limit_ms; /**< of each item: then its worker is killed, and replaced; 0: none */
     mp_event stop; /**< once it is set no more items are begun, they are cancelled. A signal handler may set it */
-    mp_outcome *
-        outcomes; /**< of map and starmap: receives one for each item, whatever the call returns, unless it could not be
-                                submitted */
+    const char *progress; /**< a label: a bar is drawn on stderr, if that is a terminal, while the caller waits */
+    void (*callback)(mp_result result, void *context);       /**< what was submitted is done, and all of it went well */
+    void (*error_callback)(mp_result result, void *context); /**< it is done, and something failed, or was cancelled */
+    void (*progress_callback)(const mp_progress *progress, void *context); /**< some times a second, and at the end */
+    void *context;                                                         /**< of the three */
+    mp_outcome
+        *outcomes; /**< of map and starmap: receives one for each item, whatever the call returns, unless it could
+                               not be submitted */
 } mp_call_options;
 
 /**
@@ -158,6 +186,7 @@ MP_API int mp_pool_terminate(mp_pool pool);
  *
  * \returns 0, or
  *   MP_EBUSY      the pool is open: close it before;
+ *   MP_EDEADLK    it is closed, and this thread has an imap of it with inputs that it has not read;
  *   MP_ETIMEDOUT  there were workers when the time ended.
  *
  * \threadsafety  any thread.
@@ -176,6 +205,18 @@ MP_API int mp_pool_join(mp_pool pool, int64_t timeout_ms);
  * \python        Pool.__exit__
  */
 MP_API int mp_pool_destroy(mp_pool pool);
+
+/**
+ * Run the callbacks that are due, and show the progress that is, of what this process has submitted to a pool: for a program
+ * that waits elsewhere.
+ *
+ * \returns how many callbacks were run, 0 or more; or an error. Within a callback always 0.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family, each for itself.
+ * \python        none: a thread runs them
+ */
+MP_API int mp_pool_poll(mp_pool pool);
 
 /**
  * Run a task, and wait for it.
@@ -386,16 +427,6 @@ MP_API int mp_result_cancel(mp_result result);
  */
 MP_API int mp_result_destroy(mp_result result);
 
-/** What a pool has done so far. */
-typedef struct mp_progress {
-    size_t total;   /**< items submitted */
-    size_t done;    /**< that have ended, in whatever way */
-    size_t failed;  /**< of those */
-    size_t running; /**< workers that have some */
-    size_t retried; /**< how often one was tried again */
-    int workers;    /**< that are there */
-} mp_progress;
-
 /**
  * Ask what a pool has done so far, all its submitters together.
  *
@@ -427,6 +458,110 @@ typedef struct mp_worker {
  * \python        Pool._pool
  */
 MP_API int mp_pool_workers(mp_pool pool, mp_worker *workers, size_t capacity, size_t *count);
+
+/**
+ * Where the inputs of an imap come from. It is called by mp_imap_next, in the process and the thread that calls that.
+ *
+ * \param state  as it was given to mp_pool_imap.
+ * \param input  receives one input; it is copied before the next call.
+ * \returns 1: there is one; 0: there are no more; negative: a failure, which mp_imap_next returns after the items before it.
+ */
+typedef int (*mp_source)(void *state, mp_bytes *input);
+
+/** An array as mp_source_array reads it. */
+typedef struct mp_items {
+    const void *items; /**< one behind the other; NULL: the inputs have no bytes, only an index */
+    size_t item_size, count;
+} mp_items;
+
+/** A source: the items of an array. \param items  an mp_items, of which what was read is taken away. */
+MP_API int mp_source_array(void *items, mp_bytes *input);
+
+/**
+ * A source: the lines of a file, of any length.
+ *
+ * \param file   a FILE *, open for reading.
+ * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes.
+ * \returns 1, 0 (there are no more), or MP_ESYSTEM and the like: it could not be read.
+ */
+MP_API int mp_source_lines(void *file, mp_bytes *input);
+
+/** An imap that is going on; it belongs to the process that has made it. */
+typedef struct mp_imap mp_imap;
+
+/** One of its items. The bytes are valid until the next call with the imap. */
+typedef struct mp_item {
+    size_t index;       /**< of its input, from 0 on */
+    mp_bytes input;     /**< with a 0 behind it */
+    mp_bytes output;    /**< of any size (mp_task_reserve); data is NULL if it failed */
+    mp_outcome outcome; /**< how it has ended */
+} mp_item;
+
+/**
+ * Run a task for each of many inputs, and return the items one after the other, in the order of their inputs.
+ *
+ * The source is read as far ahead as options.read_ahead says, and no further, however many inputs there are. A task sees an
+ * input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is closed afterwards does what the
+ * imap has not read yet, too.
+ *
+ * \param imap         receives it: mp_imap_destroy.
+ * \param function     the task.
+ * \param source       the inputs: mp_source_array, mp_source_lines, or a function of yours.
+ * \param state        for the source; it stays the caller's, who keeps it until the imap is destroyed.
+ * \param output_size  bytes that a task finds for its output; it may put out fewer, and, by mp_task_reserve, more.
+ * \param options      NULL: all defaults. Callbacks are for other calls: MP_EINVAL.
+ * \returns 0, or what submitting returns (above), or MP_EINVAL: imap or source is NULL, or the state of mp_source_array.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Pool.imap(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_imap(mp_pool pool, mp_imap **imap, mp_task_function function, mp_source source,
+                                     void *state, size_t output_size, const mp_call_options *options);
+
+/**
+ * The same, in the order in which they are done.
+ *
+ * \returns as mp_pool_imap.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        Pool.imap_unordered(func, iterable, chunksize)
+ */
+MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_task_function function,
+                                               mp_source source, void *state, size_t output_size,
+                                               const mp_call_options *options);
+
+/**
+ * The next item, waiting for it, and reading the source as far as there is room.
+ *
+ * \param item        receives it.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever. The source may take longer.
+ * \returns 1: an item, which may have failed: item->outcome; 0: there are no more; or, and again with each further call,
+ *   what the source has returned, if that is negative;
+ *   MP_ECANCELED   options.stop was set: all that was begun has been returned, the source was read no further;
+ *   MP_ECLOSED     the pool was terminated; MP_EINIT likewise;
+ *   MP_EBADHANDLE  the pool was destroyed;
+ *   or, and it may go on,
+ *   MP_ETIMEDOUT   there is no item yet;
+ *   MP_ENOMEM      the arena, or the machine, has not the memory for an input;
+ *   MP_ENOTOWNER   it is another process's;
+ *   MP_EINVAL      imap or item is NULL.
+ *
+ * \threadsafety  any thread, one at a time.
+ * \processes     the one that has made it.
+ * \python        next(iterator), iterator.next(timeout)
+ */
+MP_NODISCARD MP_API int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms);
+
+/**
+ * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended.
+ *
+ * \threadsafety  any thread, one at a time.
+ * \processes     the one that has made it; a copy of it, made by fork, frees the copy.
+ * \python        del iterator
+ */
+MP_API void mp_imap_destroy(mp_imap *imap);
 
 MP_END
 

@@ -21,7 +21,8 @@
 _Atomic uint64_t mp__family_own_id;
 static struct mp__process *_Atomic self_record;
 static atomic_flag registering = ATOMIC_FLAG_INIT;
-static void (*fork_hook)(void);
+#define FORK_HOOKS 2
+static void (*fork_hooks[FORK_HOOKS])(void);
 static _Atomic uint64_t own_space; /* of pids; 0: not asked yet */
 static const char *service_name;   /* of a process that serves the family, and is no member */
 
@@ -36,12 +37,14 @@ static void forked(void)
     (void)mp__family_space(); /* a copy of this one could not see any more that it is another */
     mp__arena_forked();
     mp__thread_forget();
-    if (fork_hook) fork_hook();
+    for (int i = 0; i < FORK_HOOKS; i++)
+        if (fork_hooks[i]) fork_hooks[i]();
 }
 
 static void thread_ended(void *record)
 {
     (void)record;
+    mp_os_forget_line();
     mp__thread_leave();
 }
 
@@ -58,7 +61,9 @@ int mp__family_prepare(void)
 
 void mp__family_on_fork(void (*child)(void))
 {
-    if (fork_hook != child) fork_hook = child; /* each page that is written to has to be copied after a fork */
+    int i = 0;
+    while (i < FORK_HOOKS - 1 && fork_hooks[i] && fork_hooks[i] != child) i++;
+    if (fork_hooks[i] != child) fork_hooks[i] = child; /* each page that is written to has to be copied after a fork */
 }
 
 /* ---- this process ---------------------------------------------------------------------------------------------- */

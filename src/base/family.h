@@ -11,7 +11,7 @@
  * error (detail set). */
 int mp__family_prepare(void);
 
-/* A layer above wants to know, too, when this process turns out to be a copy (in the copy). One only. */
+/* Layers above want to know, too, when this process turns out to be a copy (in the copy). Two at most. */
 void mp__family_on_fork(void (*child)(void));
 
 /* This process's id, after registering it where it is no member yet: the founder, or the child of a plain fork. 0 if

@@ -4,6 +4,7 @@
  */
 #include "composites/job.h"
 #include "base/error.h"
+#include "composites/inbox.h"
 #include "composites/pool.h"
 
 #include <string.h>
@@ -27,16 +28,11 @@ void mp__pool_drop(struct mp__pool *pool)
 }
 
 /* The lists of jobs change in these only. */
-static void unlink_from_all(struct mp__change *change, uint64_t offset)
+static void unlink_from_all(struct mp__change *change, const struct mp__job *job)
 {
-    const uint64_t *link = &change->pool->all;
-    while (*link && *link != offset) {
-        struct mp__job *job = mp__job_at(*link);
-        if (!job) return;
-        link = &job->after;
-    }
-    const struct mp__job *job = mp__job_at(offset);
-    if (*link && job) mp__change_set(change, link, job->after);
+    struct mp__job *before = mp__job_at(job->before), *after = mp__job_at(job->after);
+    mp__change_set(change, before ? &before->after : &change->pool->all, job->after);
+    if (after) mp__change_set(change, &after->before, job->before);
 }
 
 static void unlink_from_queue(struct mp__change *change, uint64_t offset)
@@ -60,7 +56,7 @@ static void unlink_from_queue(struct mp__change *change, uint64_t offset)
 static void give_back(struct mp__change *change, uint64_t offset, const struct mp__job *job)
 {
     struct mp__pool *pool = change->pool;
-    if (job->capacity == MP__JOB_SMALL && pool->spares < MP__JOB_SPARES && !job->big && !job->outcomes) {
+    if (job->capacity == MP__JOB_SMALL && pool->spares < MP__JOB_SPARES) {
         mp__change_set(change, &job->next, pool->spare);
         mp__change_set(change, &pool->spare, offset);
         mp__change_set(change, &pool->spares, pool->spares + 1);
@@ -80,13 +76,18 @@ void mp__job_queue(struct mp__pool *pool, uint64_t offset)
         mp__pool_adopt(&change, offset);
     }
     mp__change_set(&change, &job->next, 0);
+    struct mp__job *first = mp__job_at(pool->all);
+    if (first) mp__change_set(&change, &first->before, offset);
     mp__change_set(&change, &job->after, pool->all);
+    mp__change_set(&change, &job->before, 0);
     mp__change_set(&change, &pool->all, offset);
     if (job->count) {
         mp__change_set(&change, last ? &last->next : &pool->first, offset);
         mp__change_set(&change, &pool->last, offset);
         mp__change_set(&change, &pool->unfinished, pool->unfinished + 1);
         mp__change_set(&change, &pool->submitted, pool->submitted + job->count);
+    } else if (job->inbox) {
+        mp__inbox_add(&change, offset, job); /* P8 */
     }
     mp__change_commit(&change);
 }
@@ -103,8 +104,9 @@ static uint64_t finish(struct mp__change *change, uint64_t offset, struct mp__jo
     mp__change_add(change, &change->pool->done, count);
     if (finished < job->count) return 0;
     mp__change_add(change, &change->pool->unfinished, UINT64_MAX);
+    if (job->inbox) mp__inbox_add(change, offset, job);
     if (job->result) return job->result;
-    unlink_from_all(change, offset);
+    unlink_from_all(change, job);
     give_back(change, offset, job);
     return 0;
 }
@@ -251,6 +253,13 @@ void mp__job_repair(struct mp__pool *pool)
         atomic_store_explicit(&pool->workers[i].limit, pool->workers[i].claim.to, memory_order_seq_cst); /* P6 */
 }
 
+struct mp__made *mp__job_made(struct mp__job *job, uint64_t index)
+{
+    if (!job->items) return job->count == 1 ? &job->made : NULL;
+    struct mp__pool_item *items = mp__pool_at(job->items, job->count * sizeof *items);
+    return items ? &items[index].made : NULL;
+}
+
 /* A block that hangs on a job goes. */
 static void free_part(struct mp__pool *pool, uint64_t *part)
 {
@@ -260,6 +269,28 @@ static void free_part(struct mp__pool *pool, uint64_t *part)
     mp__change_set(&change, part, 0);
     mp__change_commit(&change);
     mp__pool_drop(pool);
+}
+
+/* How many of the items of a claim have ended. */
+static uint64_t done_of(const struct mp__pool_worker *worker)
+{
+    uint64_t at = atomic_load_explicit(&worker->at, memory_order_relaxed);
+    uint64_t upto = at & MP__DONE ? at & ~MP__DONE : at ? at - 1 : worker->claim.from;
+    if (!worker->claim.job || upto <= worker->claim.from) return 0;
+    return (upto < worker->claim.to ? upto : worker->claim.to) - worker->claim.from;
+}
+
+uint64_t mp__job_done(const struct mp__pool *pool, uint64_t offset, uint64_t *running)
+{
+    uint64_t done = 0;
+    *running = 0;
+    for (uint64_t i = 0; i < pool->count; i++) {
+        const struct mp__pool_worker *worker = &pool->workers[i];
+        if (!worker->claim.job || (offset && worker->claim.job != offset)) continue;
+        ++*running;
+        done += done_of(worker);
+    }
+    return done;
 }
 
 /* ---- failing ----------------------------------------------------------------------------------------------------- */
@@ -344,8 +375,11 @@ uint64_t mp__job_bury(struct mp__pool *pool, struct mp__pool_worker *worker, uin
         /* It may have failed already, and not come to be reported. */
         retried = again && !job->cancelled && rest.attempt < job->retries && !mp__job_outcome(job, done);
         if (retried) {
-            free_part(pool, &job->big);
-            job->size = job->output_size;
+            struct mp__made *made = mp__job_made(job, done);
+            if (made) {
+                free_part(pool, &made->big);
+                made->size = job->output_size;
+            }
             rest.attempt++;
         } else {
             mp__job_fail(pool, job, done, outcome);
@@ -364,6 +398,7 @@ uint64_t mp__job_bury(struct mp__pool *pool, struct mp__pool_worker *worker, uin
     }
     if (job) told = finish(&change, worker->claim.job, job, rest.from - worker->claim.from);
     mp__change_set(&change, &pool->retried, pool->retried + retried);
+    if (job && retried) mp__change_set(&change, &job->retried, job->retried + 1);
     lay_claim(&change, worker, &none);
     mp__change_put(&change, &worker->process, 0);
     mp__change_put(&change, &worker->verdict, 0);
@@ -427,12 +462,18 @@ void mp__job_forget(struct mp__pool *pool, uint64_t offset, bool keep_flag)
     struct mp__job *job = mp__job_at(offset);
     if (!job) return;
     free_part(pool, &job->outcomes);
-    free_part(pool, &job->big);
+    if (job->items || job->count == 1) {
+        for (uint64_t i = 0; i < job->count; i++) {
+            struct mp__made *made = mp__job_made(job, i);
+            if (made) free_part(pool, &made->big);
+        }
+    }
     struct mp__change change = mp__change_begin(pool);
     bool finished = mp__job_is_finished(job);
+    if (job->inbox) mp__inbox_remove(&change, offset, job);
     if (!keep_flag || !finished) mp__change_set(&change, &job->result, 0);
     if (finished) {
-        unlink_from_all(&change, offset);
+        unlink_from_all(&change, job);
         give_back(&change, offset, job);
     }
     mp__change_commit(&change);

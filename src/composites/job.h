@@ -52,6 +52,10 @@ static inline bool mp__job_is_finished(const struct mp__job *job)
 {
     return job->finished == job->count;
 }
+/* Where it stands what came of an item, if that may have any size: else NULL. */
+struct mp__made *mp__job_made(struct mp__job *job, uint64_t index);
+/* Items of a job, or of all if that is 0, that have ended in claims which were not reported yet; and how many of these are. */
+uint64_t mp__job_done(const struct mp__pool *pool, uint64_t offset, uint64_t *running);
 /* How item `index` of a finished job ended. */
 uint64_t mp__job_outcome(const struct mp__job *job, uint64_t index);
 

@@ -10,7 +10,9 @@
 #include "base/recover.h"
 #include "base/thread.h"
 #include "base/watch.h"
+#include "composites/callback.h"
 #include "composites/change.h"
+#include "composites/inbox.h"
 #include "composites/job.h"
 #include "primitives/children.h"
 #include "primitives/flag.h"
@@ -102,6 +104,19 @@ bool mp__pool_is_locked(uint64_t id)
 void mp__pool_kick(const struct mp__pool *pool)
 {
     (void)mp__flag_set(pool->kick, MP__RESULT);
+}
+
+int mp__pool_refuse(const char *call, const struct mp__pool *pool)
+{
+    if (pool->error == (uint64_t)(int64_t)MP_EINIT && (int64_t)pool->code < 0)
+        return mp__fail(MP_EINIT, "%s: workers of the pool are killed by signal %d before they have begun", call,
+                        -(int)(int64_t)pool->code);
+    if (pool->error == (uint64_t)(int64_t)MP_EINIT)
+        return mp__fail(MP_EINIT, "%s: the pool's initializer has failed with %d", call, (int)(int64_t)pool->code);
+    if (pool->error)
+        return mp__fail((int)(int64_t)pool->error, "%s: the pool's workers can not be started: %s", call,
+                        mp_strerror((int)(int64_t)pool->error));
+    return mp__fail(MP_ECLOSED, "%s: the pool is %s", call, pool->state == MP__POOL_CLOSED ? "closed" : "terminated");
 }
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
@@ -227,6 +242,7 @@ int mp_pool_create(mp_pool *created, int processes, const mp_pool_options *optio
     if (pool) {
         pool->id = id;
         pool->count = count;
+        pool->since = (uint64_t)mp_os_now();
         pool->method = options ? (uint64_t)options->method : 0;
         pool->most_tasks = options ? options->maxtasksperchild : 0;
         if (options && options->name) memcpy(pool->name, options->name, strnlen(options->name, sizeof pool->name - 1));
@@ -306,17 +322,31 @@ static int await_end(const char *call, uint64_t id, int64_t deadline)
         struct mp__pool *pool;
         int result = mp__pool_enter(call, id, &pool);
         if (result < 0) return result;
-        mp_handle items[] = {{pool->ended}, {atomic_load_explicit(&pool->supervisor, memory_order_relaxed)}};
+        mp_handle items[] = {{pool->ended}, {atomic_load_explicit(&pool->supervisor, memory_order_relaxed)}, {0}};
         bool ended = pool->state == MP__POOL_ENDED;
         mp__pool_leave(pool);
+        (void)mp__callbacks_run(call, id);
         if (ended) return 0;
         size_t which = 0;
-        result = mp__wait(items, 2, &which, deadline);
+        items[2].id = mp__callbacks_flag(id);
+        result = mp__wait(items, 3, &which, mp__callbacks_slice(id, deadline));
+        if (result == MP_ETIMEDOUT && !mp__deadline_passed(deadline)) continue;
         if (result == MP_ETIMEDOUT) return mp__fail(result, "%s: the workers of the pool have not ended", call);
         if (result < 0 && result != MP_EBADHANDLE) return result;
         if (result < 0 || which == 1) result = mp__pool_look_after(call, id);
         if (result < 0) return result;
     }
+}
+
+/* It would wait for itself. */
+static bool has_open_imap(const struct mp__pool *pool)
+{
+    const struct mp__inbox *inbox = mp__inbox_at(pool->inboxes);
+    uint64_t process = mp__family_id(), thread = mp__self.owner;
+    while (inbox && !(inbox->open && inbox->owner == process &&
+                      atomic_load_explicit(&inbox->thread, memory_order_relaxed) == thread))
+        inbox = mp__inbox_at(inbox->after);
+    return inbox;
 }
 
 int mp_pool_join(mp_pool handle, int64_t timeout_ms)
@@ -325,8 +355,11 @@ int mp_pool_join(mp_pool handle, int64_t timeout_ms)
     struct mp__pool *pool;
     int result = mp__pool_enter(call, handle.id, &pool);
     if (result < 0) return result;
-    bool open = pool->state == MP__POOL_OPEN;
+    bool open = pool->state == MP__POOL_OPEN, mine = pool->state == MP__POOL_CLOSED && has_open_imap(pool);
     mp__pool_leave(pool);
+    if (mine)
+        return mp__fail(MP_EDEADLK, "%s: this thread has an imap with items left: mp_imap_next() or mp_imap_destroy()",
+                        call);
     if (open)
         return mp__fail(MP_EBUSY, "%s: the pool is open: mp_pool_close() or mp_pool_terminate() come first", call);
     return await_end(call, handle.id, mp__deadline(timeout_ms));
@@ -345,5 +378,6 @@ int mp_pool_destroy(mp_pool handle)
     (void)mp__process_await(supervisor, MP_OS_NEVER, &ending); /* it has said that it is about to end */
     (void)mp_process_close((mp_process){supervisor});
     mp__recover_pool(handle.id); /* and the lock with it */
+    mp__callbacks_forget(handle.id);
     return 0;
 }

@@ -27,6 +27,8 @@
  *   - P7: who has something new makes it another turn, fence, and then looks whether a worker looks out for that (`spinner`),
  *     which need not be woken; that one takes `spinner` away, fence, and then looks at the turn, before it sleeps. So one of
  *     them sees the other. Should it be killed as long as it is set, who buries it takes it away, and wakes all.
+ *   - P8: a job that is finished, and has an inbox, is in that, until its owner takes it out or somebody forgets it. Both take its
+ *     inbox away.
  */
 #ifndef MP_COMPOSITES_POOL_H
 #define MP_COMPOSITES_POOL_H
@@ -71,29 +73,60 @@ struct mp__pool_function {
     mp_os_module module;
 };
 
+/* What came of a task, where that may have any size. */
+struct mp__made {
+    alignas(8) uint64_t big;  /* offset of an output that did not fit, or 0 */
+    alignas(8) uint64_t size; /* of the output */
+};
+
+/* One of several tasks whose inputs have any size. */
+struct mp__pool_item {
+    alignas(8) uint64_t input, input_size; /* offset; there is a 0 behind it */
+    struct mp__made made;
+};
+
+/* Where a process finds those of its jobs that are finished: those of an imap, or all that it wants to be called back for. */
+struct mp__inbox {
+    alignas(8) uint64_t after; /* in the list of all: offset, or 0 */
+    alignas(8) uint64_t owner; /* id of a process */
+    alignas(8) uint64_t flag;  /* id: somebody has put something in */
+    alignas(8) uint64_t open;  /* more will be submitted for it, by this thread of his: it is one of the unfinished */
+    alignas(8) _Atomic uint64_t thread;
+    alignas(8) uint64_t first, last; /* jobs, as they were finished: P8 */
+};
+
 /* Inputs that lie one behind the other. */
 struct mp__pool_column {
     alignas(8) uint64_t offset; /* in the arena; 0: there are none */
     alignas(8) uint64_t item_size;
 };
 
+/* Who is told of the end of a job. */
+enum mp__wanted {
+    MP__WANTED,         /* whoever has its result; or nobody, if there is none */
+    MP__WANTED_HERE,    /* its submitter only, without whom it need not be done */
+    MP__WANTED_CALLBACK /* its submitter only; it is done all the same */
+};
+
 struct mp__job {
-    alignas(64) uint64_t capacity; /* bytes behind this */
-    alignas(8) uint64_t after;     /* in the list of all */
-    alignas(8) uint64_t result;    /* id of its flag; 0: nobody waits */
+    alignas(64) uint64_t capacity;     /* bytes behind this */
+    alignas(8) uint64_t after, before; /* in the list of all */
+    alignas(8) uint64_t result;        /* id of its flag; 0: nobody waits */
     /* Constant once it is in the queue. */
     alignas(8) uint64_t function;                                /* offset */
     alignas(8) uint64_t count, output_size, max_output, outputs; /* outputs: offset */
-    alignas(8) uint64_t chunk, retries;
+    alignas(8) uint64_t items;                                   /* offset of one mp__pool_item for each; 0: columns */
+    alignas(8) uint64_t chunk;
     alignas(8) uint64_t time_limit; /* ns; 0: none */
     alignas(8) uint64_t stop;       /* id of an event, or 0 */
     alignas(8) uint64_t submitter;  /* id of a process */
-    uint32_t waits;                 /* that waits for it, and nobody else will */
-    uint32_t fresh;                 /* its outputs are zero */
-    uint32_t column_count, room;
+    uint8_t waits;                  /* an mp__wanted */
+    uint8_t fresh;                  /* its outputs are zero */
+    uint16_t column_count;
+    uint32_t retries;
     alignas(8) uint64_t outcomes; /* offset of a word for each item, or 0: none has failed. Of one item: `outcome` */
     /* Under the lock. */
-    alignas(64) uint64_t next;     /* in the queue, or of those to spare: offset, or 0 */
+    alignas(64) uint64_t next;     /* in the queue, in an inbox, or of those to spare: offset, or 0 */
     alignas(8) uint64_t cursor;    /* from here on nobody has taken any */
     alignas(8) uint64_t end;       /* nor will from here on: the count, unless it was cancelled before */
     alignas(8) uint64_t cancelled; /* what comes back is not run again */
@@ -101,8 +134,12 @@ struct mp__job {
     alignas(8) uint64_t first_failed; /* the lowest */
     alignas(8) uint64_t outcome;
     alignas(8) uint64_t broken; /* why it could not be run at all, or 0 */
-    alignas(8) uint64_t big;    /* offset of an output that did not fit, or 0 */
-    alignas(8) uint64_t size;   /* of the output, if there is but one item */
+    struct mp__made made;       /* if there is but one item */
+    alignas(8) uint64_t inbox;  /* offset; 0: it is in none, nor will be */
+    alignas(8) uint64_t retried;
+    alignas(8) _Atomic uint64_t took; /* ns, of who ran some of its `items` */
+    alignas(8) uint64_t base;         /* what its first item is in the imap; constant */
+    alignas(8) uint64_t cookie;       /* the submitter's; constant */
     struct mp__pool_column columns[];
 };
 
@@ -128,17 +165,19 @@ struct mp__pool {
     alignas(8) uint64_t method, most_tasks;
     alignas(8) uint64_t initializer, initargs, initargs_size; /* offsets, or 0 */
     alignas(8) uint64_t kick, ended; /* ids of flags: the supervisor has to look; there is none any more */
+    alignas(8) uint64_t since;       /* ns */
     char name[MP__NAME_SIZE];
     alignas(64) _Atomic uint32_t turn; /* grows when there is something new to look at; under the lock */
     _Atomic uint32_t spinner;          /* a worker looks out for that */
     /* Under the lock. What each call and each claim looks at is one cache line. */
     alignas(64) uint64_t state;
     alignas(8) uint64_t first, last;        /* of the queue: jobs with items that nobody has taken */
-    alignas(8) uint64_t unfinished;         /* jobs */
+    alignas(8) uint64_t unfinished;         /* jobs, and open inboxes */
     alignas(8) uint64_t returned_count;     /* ranges that came back */
     alignas(8) uint64_t submitted, done;    /* items */
     _Atomic uint32_t active, room;          /* the journal that is valid, + 1; 0: none */
     alignas(64) uint64_t all;               /* the first of all jobs */
+    alignas(8) uint64_t inboxes;            /* the first of all: offset, or 0 */
     alignas(8) uint64_t spare, spares;      /* small ones, for the next */
     alignas(8) uint64_t adopting, dropping; /* P5 */
     alignas(8) uint64_t failed, retried;    /* items */
@@ -157,6 +196,8 @@ int mp__pool_enter(const char *call, uint64_t id, struct mp__pool **pool);
 void mp__pool_leave(const struct mp__pool *pool);
 /* Likewise, and those who have no work look again, at most so many: there is something new, which is done. */
 void mp__pool_leave_and_ring(struct mp__pool *pool, uint64_t most);
+/* Why it takes no more: an error (detail set). Inside. */
+int mp__pool_refuse(const char *call, const struct mp__pool *pool);
 /* Where it is, without the lock: NULL if there is none (detail set). */
 struct mp__pool *mp__pool_of(const char *call, uint64_t id);
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
+#include "composites/inbox.h"
 #include "composites/job.h"
 #include "composites/pool.h"
 #include "primitives/flag.h"
@@ -36,11 +37,9 @@ static int check_options(const char *call, const mp_call_options *options)
     return 0;
 }
 
-static int check(const struct mp__call *call)
+static int check_columns(const struct mp__call *call)
 {
     const char *name = call->name;
-    if (!call->function) return mp__fail(MP_EINVAL, "%s: function is NULL", name);
-    if (call->count > (size_t)(INT64_MAX / 64)) return mp__fail(MP_EINVAL, "%s: %zu items", name, call->count);
     if (!call->columns) return mp__fail(MP_EINVAL, "%s: columns is NULL", name);
     if (!call->column_count || call->column_count > MP_COLUMNS_MOST)
         return mp__fail(MP_EINVAL, "%s: %zu columns: 1 to %d", name, call->column_count, MP_COLUMNS_MOST);
@@ -53,9 +52,19 @@ static int check(const struct mp__call *call)
         if (column->items && !column->item_size && call->count > 1)
             return mp__fail(MP_EINVAL, "%s: the size of an input is 0, and inputs is not NULL", name);
     }
+    return 0;
+}
+
+int mp__call_check(const struct mp__call *call)
+{
+    const char *name = call->name;
+    if (!call->function) return mp__fail(MP_EINVAL, "%s: function is NULL", name);
+    if (call->count > (size_t)(INT64_MAX / 64)) return mp__fail(MP_EINVAL, "%s: %zu items", name, call->count);
+    int result = call->inputs ? 0 : check_columns(call);
+    if (result < 0) return result;
     if (call->output_size > INT64_MAX || overflows(call->output_size, call->count))
         return mp__fail(MP_EINVAL, "%s: %zu outputs of %zu bytes", name, call->count, call->output_size);
-    if (call->waits && !call->outputs && call->output_size && call->count)
+    if (call->wanted == MP__WANTED_HERE && !call->inputs && !call->outputs && call->output_size && call->count)
         return mp__fail(MP_EINVAL, "%s: output is NULL, and its size is not 0", name);
     return check_options(name, &call->options);
 }
@@ -107,10 +116,16 @@ struct plan {
     mp_os_module module; /* if that is 0 */
 };
 
+/* What a job begins with: what is copied lies behind that. */
+static uint64_t head_of(const struct mp__call *call)
+{
+    return ALIGNED(call->column_count * sizeof(struct mp__pool_column) + sizeof(struct mp__job));
+}
+
 static void plan_memory(const struct mp__call *call, struct plan *plan)
 {
-    plan->size =
-        ALIGNED(call->column_count * sizeof(struct mp__pool_column) + sizeof(struct mp__job)) - sizeof(struct mp__job);
+    plan->size = head_of(call) - sizeof(struct mp__job);
+    if (call->inputs) plan->size += ALIGNED(call->count * sizeof(struct mp__pool_item)) + ALIGNED(call->inputs->size);
     for (size_t i = 0; i < call->column_count; i++) {
         uint64_t size = call->columns[i].item_size * call->count;
         plan->columns[i] = size ? shared_offset(call->columns[i].items, size) : 0;
@@ -127,11 +142,30 @@ static void set(uint64_t *word, uint64_t value)
     if (*word != value) *word = value;
 }
 
+/* Inputs of any size. Returns where what follows them lies. */
+static uint64_t fill_inputs(struct mp__job *job, uint64_t offset, const struct mp__call *call)
+{
+    const struct mp__inputs *inputs = call->inputs;
+    uint64_t at = offset + head_of(call), bytes = at + ALIGNED(call->count * sizeof(struct mp__pool_item));
+    struct mp__pool_item *items = (struct mp__pool_item *)(void *)((char *)job + (at - offset));
+    for (size_t i = 0; i < call->count; i++)
+        items[i] = (struct mp__pool_item){.input = bytes + inputs->items[i].input,
+                                          .input_size = inputs->items[i].input_size,
+                                          .made.size = call->output_size};
+    if (inputs->size) memcpy((char *)job + (bytes - offset), inputs->bytes, inputs->size);
+    job->base = inputs->first;
+    job->items = at;
+    return bytes + ALIGNED(inputs->size);
+}
+
 /* All but what the pool's lock protects, and the copies of the inputs. */
 static void fill(struct mp__job *job, uint64_t offset, const struct mp__call *call, const struct plan *plan, bool fresh)
 {
-    uint64_t at = offset + ALIGNED(call->column_count * sizeof(struct mp__pool_column) + sizeof *job);
+    uint64_t at = offset + head_of(call);
     const mp_call_options *options = &call->options;
+    set(&job->items, 0);
+    set(&job->base, 0);
+    if (call->inputs) at = fill_inputs(job, offset, call);
     for (size_t i = 0; i < call->column_count; i++) {
         uint64_t size = call->columns[i].item_size * call->count;
         set(&job->columns[i].item_size, call->columns[i].item_size);
@@ -144,23 +178,27 @@ static void fill(struct mp__job *job, uint64_t offset, const struct mp__call *ca
     set(&job->outputs, outputs ? plan->outputs ? plan->outputs : at : 0);
     set(&job->count, call->count);
     set(&job->output_size, call->output_size);
-    set(&job->size, call->output_size);
+    set(&job->made.size, call->output_size);
+    set(&job->inbox, call->inbox);
+    set(&job->cookie, (uint64_t)(uintptr_t)call->cookie);
+    set(&job->retried, 0);
+    atomic_store_explicit(&job->took, 0, memory_order_relaxed);
     set(&job->max_output, options->max_output);
     set(&job->chunk, options->chunk_size);
-    set(&job->retries, (uint64_t)options->retries);
     set(&job->time_limit,
         options->time_limit_ms >= INT64_MAX / 4000000 ? 0 : (uint64_t)options->time_limit_ms * 1000000);
     set(&job->stop, options->stop.id);
     set(&job->submitter, mp__family_id());
-    if (job->waits != call->waits) job->waits = call->waits;
+    if (job->waits != (uint8_t)call->wanted) job->waits = (uint8_t)call->wanted;
+    if (job->retries != (uint32_t)options->retries) job->retries = (uint32_t)options->retries;
     if (job->fresh != (fresh && !plan->outputs)) job->fresh = fresh && !plan->outputs;
-    if (job->column_count != call->column_count) job->column_count = (uint32_t)call->column_count;
+    if (job->column_count != call->column_count) job->column_count = (uint16_t)call->column_count;
     job->end = call->count;
     job->cursor = job->cancelled = job->finished = job->failed = job->first_failed = 0;
     job->outcome = 0;
     set(&job->outcomes, 0);
     set(&job->broken, 0);
-    set(&job->big, 0);
+    set(&job->made.big, 0);
 }
 
 /* ---- submitting -------------------------------------------------------------------------------------------------- */
@@ -183,27 +221,14 @@ static int create_result(const struct mp__call *call, uint64_t *id)
     return mp__control_create(MP__RESULT, NULL, fill_result, &made, id);
 }
 
-static int refuse(const struct mp__call *call, const struct mp__pool *pool)
-{
-    if (pool->error == (uint64_t)(int64_t)MP_EINIT && (int64_t)pool->code < 0)
-        return mp__fail(MP_EINIT, "%s: workers of the pool are killed by signal %d before they have begun", call->name,
-                        -(int)(int64_t)pool->code);
-    if (pool->error == (uint64_t)(int64_t)MP_EINIT)
-        return mp__fail(MP_EINIT, "%s: the pool's initializer has failed with %d", call->name,
-                        (int)(int64_t)pool->code);
-    if (pool->error)
-        return mp__fail((int)(int64_t)pool->error, "%s: the pool's workers can not be started: %s", call->name,
-                        mp_strerror((int)(int64_t)pool->error));
-    return mp__fail(MP_ECLOSED, "%s: the pool is %s", call->name,
-                    pool->state == MP__POOL_CLOSED ? "closed" : "terminated");
-}
-
 /* Inside. The job is filled and queued, if all is well. */
 static int queue(const struct mp__call *call, struct mp__pool *pool, struct plan *plan, uint64_t *offset,
                  uint64_t *result_id)
 {
     bool fresh = *offset != 0;
-    if (pool->state != MP__POOL_OPEN) return refuse(call, pool);
+    const struct mp__inbox *inbox = mp__inbox_at(call->inbox);
+    bool open = pool->state == MP__POOL_OPEN || (pool->state == MP__POOL_CLOSED && inbox && inbox->open);
+    if (!open) return mp__pool_refuse(call->name, pool);
     int result = plan->function ? 0 : function_of(call, pool, &plan->module, &plan->function);
     if (result < 0) return result;
     if (!fresh) *offset = mp__job_spare(pool);
@@ -211,10 +236,13 @@ static int queue(const struct mp__call *call, struct mp__pool *pool, struct plan
     if (!job) return MP_ENOMEM;
     uint64_t flag = fresh ? 0 : job->result;
     /* A flag that was used before may be set once more by somebody who is late: only who waits for that alone looks twice. */
-    bool again = flag && call->waits && call->wants && mp__flag_clear(flag, MP__RESULT) >= 0;
+    bool again = flag && call->wanted == MP__WANTED_HERE && call->wants && !call->inputs &&
+                 mp__flag_clear(flag, MP__RESULT) >= 0;
     if (flag && !again) (void)mp__control_destroy(flag, MP__RESULT, NULL);
     if (!again) flag = 0;
-    if (call->wants && !flag) {
+    if (call->inputs) {
+        flag = call->inbox_flag;
+    } else if (call->wants && !flag) {
         result = create_result(call, &flag);
         if (result < 0) {
             if (!fresh) job->result = 0;
@@ -224,12 +252,12 @@ static int queue(const struct mp__call *call, struct mp__pool *pool, struct plan
     if (!fresh) fill(job, *offset, call, plan, false);
     set(&job->function, plan->function);
     job->result = flag;
-    struct mp__control *control = flag ? mp__control_of(flag, MP__RESULT) : NULL;
+    struct mp__control *control = flag && !call->inputs ? mp__control_of(flag, MP__RESULT) : NULL;
     if (control) atomic_store_explicit(&control->as.result.job, *offset, memory_order_release);
     if (call->options.time_limit_ms) mp__pool_kick(pool);
     mp__job_queue(pool, *offset);
     if (control) atomic_store_explicit(&control->as.result.maker, 0, memory_order_relaxed);
-    *result_id = flag;
+    *result_id = call->inputs ? *offset : flag;
     return 0;
 }
 
@@ -259,7 +287,7 @@ int mp__call_submit(const struct mp__call *call, uint64_t *result_id)
     struct plan plan = {.function = 0};
     struct mp__pool *pool;
     uint64_t offset = 0;
-    int result = check(call);
+    int result = mp__call_check(call);
     if (result == 0) result = mp__thread_join();
     if (result < 0) return result;
     if (!call->wants && !call->count) return 0;

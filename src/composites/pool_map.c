@@ -5,11 +5,15 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "composites/callback.h"
 #include "composites/job.h"
 #include "composites/pool_call.h"
+#include "composites/progress.h"
 #include "primitives/flag.h"
 
-#include <string.h>
+#include <stdio.h>
+
+#define DETAIL_SIZE 512
 
 /* ---- waiting for it ---------------------------------------------------------------------------------------------- */
 
@@ -24,9 +28,9 @@ static int collect(const struct mp__call *call, const struct mp__job *job)
 {
     tell_outcomes(call, job);
     int result = mp__job_failure(call->name, job);
-    if (result == 0 && call->count == 1 && job->size != call->output_size)
+    if (result == 0 && call->count == 1 && job->made.size != call->output_size)
         return mp__fail(MP_EMSGSIZE, "%s: the output has %zu bytes, and %zu are there for it", call->name,
-                        (size_t)job->size, call->output_size);
+                        (size_t)job->made.size, call->output_size);
     if (job->count == 1 && result < 0) return result;
     if (!mp__job_copy_outputs(job, call->outputs))
         return mp__fail(MP_ENOMEM, "%s: no address space to look at the outputs", call->name);
@@ -43,11 +47,17 @@ static struct mp__job *job_of(uint64_t id, uint64_t *offset)
 
 /* Until it is finished: 0, or the error that waiting for it ended with, *waited; and inside then. Else an error. The flag of a
  * small one was used before, and somebody may have been late with that. */
-static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pool **pool, int *waited)
+static int await_finish(const struct mp__call *call, uint64_t id, struct mp__progress *progress, struct mp__pool **pool,
+                        int *waited)
 {
     for (;;) {
         uint64_t offset;
-        *waited = mp__result_await(call->name, id, call->options.stop.id, MP_OS_NEVER);
+        *waited = mp__result_await(call->name, id, call->options.stop.id,
+                                   progress ? mp__progress_slice(progress, MP_OS_NEVER) : MP_OS_NEVER);
+        if (*waited == MP_ETIMEDOUT && progress) {
+            if (mp__result_count(call->name, call->pool, id, &progress->now)) mp__progress_show(progress);
+            continue;
+        }
         int entered = mp__pool_enter(call->name, call->pool, pool);
         if (entered < 0) return entered;
         const struct mp__job *job = job_of(id, &offset);
@@ -69,26 +79,51 @@ static bool put_away(struct mp__pool *pool, uint64_t id)
     return keep && pool->spare == offset && job->result == id;
 }
 
+/* The job is finished, or could not be waited for: inside. What takes long, and what is the caller's, is done outside: inside
+ * again then. 0 or an error (detail set), and not inside. */
+static int conclude(const struct mp__call *call, uint64_t id, struct mp__progress *progress, struct mp__pool **pool,
+                    int *result)
+{
+    uint64_t offset;
+    const struct mp__job *job = job_of(id, &offset);
+    const mp_call_options *options = &call->options;
+    if (*result < 0) return 0;
+    if (!job) {
+        *result = mp__fail_handle(call->name, id, "result");
+        return 0;
+    }
+    if (progress) mp__job_count(*pool, offset, job, &progress->now);
+    bool outside = job->capacity > MP__JOB_SMALL || progress || options->callback || options->error_callback;
+    if (!outside) {
+        *result = collect(call, job);
+        return 0;
+    }
+    mp__pool_leave(*pool); /* the others shall not wait for that */
+    bool failed = job->failed || job->broken;
+    *result = collect(call, job);
+    char detail[DETAIL_SIZE] = "";
+    if (*result < 0) (void)snprintf(detail, sizeof detail, "%s", mp_error_detail());
+    if (progress) mp__progress_end(progress);
+    mp__callback_call(options, id, failed);
+    int entered = mp__pool_enter(call->name, call->pool, pool);
+    if (entered == 0 && *result < 0) *result = mp__fail(*result, "%s", detail);
+    return entered;
+}
+
 static int run(struct mp__call *call)
 {
-    uint64_t id = 0, offset;
+    const mp_call_options *options = &call->options;
+    struct mp__progress shown, *progress = options->progress || options->progress_callback ? &shown : NULL;
+    uint64_t id = 0;
     struct mp__pool *pool;
-    call->waits = true;
-    call->wants = call->count > 0;
+    call->wanted = MP__WANTED_HERE;
+    call->wants = call->count > 0 || progress || options->callback || options->error_callback;
+    if (progress) mp__progress_begin(progress, options, call->count);
     int result = mp__call_submit(call, &id);
-    if (result < 0 || !call->count) return result;
-    int entered = await_finish(call, id, &pool, &result);
+    if (result < 0 || !call->wants) return result;
+    int entered = await_finish(call, id, progress, &pool, &result);
+    if (entered == 0) entered = conclude(call, id, progress, &pool, &result);
     if (entered < 0) return entered;
-    const struct mp__job *job = job_of(id, &offset);
-    bool large = result == 0 && job && job->capacity > MP__JOB_SMALL;
-    if (large) { /* the others shall not wait for that */
-        mp__pool_leave(pool);
-        result = collect(call, job);
-        entered = mp__pool_enter(call->name, call->pool, &pool);
-        if (entered < 0) return entered;
-    } else if (result == 0) {
-        result = job ? collect(call, job) : mp__fail_handle(call->name, id, "result");
-    }
     bool kept = put_away(pool, id);
     mp__pool_leave(pool);
     if (!kept) (void)mp__control_destroy(id, MP__RESULT, NULL);
@@ -99,7 +134,11 @@ static int start(struct mp__call *call, mp_result *result)
 {
     uint64_t id = 0;
     call->wants = result != NULL;
-    int error = mp__call_submit(call, &id);
+    int error = mp__callback_prepare(call);
+    if (error < 0) return error;
+    error = mp__call_submit(call, &id);
+    if (error < 0) mp__callback_drop(call->cookie);
+    mp__callback_submitted(call, id);
     if (error == 0 && result) result->id = id;
     return error;
 }
@@ -179,6 +218,44 @@ int mp_pool_starmap_async(mp_pool pool, mp_result *result, mp_task_function func
 
 /* ---- what a pool tells ------------------------------------------------------------------------------------------- */
 
+int mp_pool_poll(mp_pool handle)
+{
+    static const char call[] = "mp_pool_poll";
+    int result = mp__thread_join();
+    if (result == 0) result = mp__pool_look_after(call, handle.id);
+    return result < 0 ? result : mp__callbacks_run(call, handle.id);
+}
+
+int mp__pool_present(const struct mp__pool *pool)
+{
+    int workers = 0;
+    for (uint64_t i = 0; i < pool->count; i++) workers += pool->workers[i].process != 0;
+    return workers;
+}
+
+void mp__job_count(const struct mp__pool *pool, uint64_t offset, const struct mp__job *job, mp_progress *progress)
+{
+    uint64_t running, done = mp__job_done(pool, offset, &running);
+    progress->total = (size_t)job->count;
+    progress->done = (size_t)(job->finished + done);
+    progress->failed = (size_t)job->failed;
+    progress->running = (size_t)running;
+    progress->retried = (size_t)job->retried;
+    progress->workers = mp__pool_present(pool);
+}
+
+bool mp__result_count(const char *call, uint64_t pool_id, uint64_t result, mp_progress *progress)
+{
+    struct mp__pool *pool;
+    uint64_t offset;
+    if (mp__pool_enter(call, pool_id, &pool) < 0) return false;
+    const struct mp__job *job = job_of(result, &offset);
+    bool there = job && job->result == result;
+    if (there) mp__job_count(pool, offset, job, progress);
+    mp__pool_leave(pool);
+    return there;
+}
+
 int mp_pool_progress(mp_pool handle, mp_progress *progress)
 {
     static const char call[] = "mp_pool_progress";
@@ -186,16 +263,15 @@ int mp_pool_progress(mp_pool handle, mp_progress *progress)
     if (!progress) return mp__fail(MP_EINVAL, "%s: progress is NULL", call);
     int result = mp__pool_enter(call, handle.id, &pool);
     if (result < 0) return result;
-    mp_progress now = {.total = (size_t)pool->submitted,
-                       .done = (size_t)pool->done,
-                       .failed = (size_t)pool->failed,
-                       .retried = (size_t)pool->retried};
-    for (uint64_t i = 0; i < pool->count; i++) {
-        now.workers += pool->workers[i].process != 0;
-        now.running += pool->workers[i].claim.job != 0;
-    }
+    uint64_t running, done = mp__job_done(pool, 0, &running);
+    *progress = (mp_progress){.total = (size_t)pool->submitted,
+                              .done = (size_t)(pool->done + done),
+                              .failed = (size_t)pool->failed,
+                              .running = (size_t)running,
+                              .retried = (size_t)pool->retried,
+                              .workers = mp__pool_present(pool),
+                              .seconds = (double)(mp_os_now() - (int64_t)pool->since) / 1e9};
     mp__pool_leave(pool);
-    *progress = now;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
+#include "composites/callback.h"
 #include "composites/job.h"
 #include "composites/pool_call.h"
 #include "primitives/flag.h"
@@ -47,11 +48,13 @@ static int cancel_rest(const char *call, uint64_t pool_id, uint64_t job)
 /* Sleeping: until it is there, or somebody has to do something for that. */
 static int sleep_for(const char *call, uint64_t id, uint64_t pool, uint64_t *stop, int64_t deadline)
 {
+    uint64_t callbacks = mp__callbacks_flag(pool);
+    deadline = mp__callbacks_slice(pool, deadline);
     uint64_t job;
     bool ready;
     size_t which = 0;
-    mp_handle items[] = {{id}, {*stop}}; /* to wait for a result is to look after its pool, too */
-    int result = mp__wait(items, 2, &which, deadline);
+    mp_handle items[] = {{id}, {*stop}, {callbacks}}; /* to wait for a result is to look after its pool, too */
+    int result = mp__wait(items, 3, &which, deadline);
     if (result == MP_EBADHANDLE) {
         if (*stop && !mp__control_of(*stop, MP__EVENT)) *stop = 0;
         return find(call, id, &pool, &job, &ready);
@@ -84,6 +87,7 @@ int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadl
     bool there = state & MP__FLAG_SET;
     if (!there && !mp__deadline_passed(deadline)) (void)mp__flag_spin(control, state);
     while (result == 0) {
+        (void)mp__callbacks_run(call, pool); /* before who waits for what they are told of */
         if (!mp__flag_find(id, MP__RESULT, &state)) return mp__fail_handle(call, id, "result");
         if (state & MP__FLAG_SET) return 0;
         if (mp__deadline_passed(deadline)) {
@@ -159,8 +163,8 @@ int mp__job_failure(const char *call, const struct mp__job *job)
 
 bool mp__job_copy_outputs(const struct mp__job *job, void *outputs)
 {
-    const uint64_t size = job->count == 1 ? job->size : job->output_size;
-    const char *from = mp__pool_at(job->big ? job->big : job->outputs, job->count * size);
+    const uint64_t size = job->count == 1 ? job->made.size : job->output_size;
+    const char *from = mp__pool_at(job->made.big ? job->made.big : job->outputs, job->count * size);
     if (!size || !job->count) return true;
     if (!from) return false;
     if (from == outputs) return true; /* there already */
@@ -183,7 +187,7 @@ int mp_result_get(mp_result handle, void *outputs, size_t capacity, size_t *size
     int result = mp__result_await(call, handle.id, 0, mp__deadline(timeout_ms));
     if (result == 0) result = finished_job(call, handle.id, &job);
     if (result < 0) return result;
-    uint64_t has = job.count == 1 ? job.size : job.count * job.output_size;
+    uint64_t has = job.count == 1 ? job.made.size : job.count * job.output_size;
     int failure = mp__job_failure(call, &job);
     if (!failure && (has > capacity || (has < capacity && !size))) {
         if (size) *size = (size_t)has;
@@ -295,8 +299,12 @@ int mp_result_destroy(mp_result handle)
     struct mp__pool *pool;
     int result = enter(call, handle.id, &pool, &offset, &ready);
     if (result < 0) return result;
+    const struct mp__job *job = mp__job_at(offset);
+    bool called_back = job && job->result == handle.id && job->inbox && job->submitter == mp__family_id();
+    void *pending = called_back ? (void *)(uintptr_t)job->cookie : NULL;
     bool mine = mp__result_forget(pool, handle.id, false);
     mp__pool_leave(pool);
+    mp__callback_drop(pending);
     if (!mine || mp__control_destroy(handle.id, MP__RESULT, NULL) < 0)
         return mp__fail_handle(call, handle.id, "result");
     mp__pollable_end(handle.id);

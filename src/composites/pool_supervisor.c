@@ -8,6 +8,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "composites/inbox.h"
 #include "composites/job.h"
 #include "composites/pool.h"
 #include "primitives/flag.h"
@@ -23,12 +24,13 @@
 #define PATIENCE       5           /* times in a row */
 #define KILLED         (-9)        /* exit code; as a failure, */
 #define KILLS_LIKE_ONE 20          /* so many are one */
+#define OWNERS         64          /* of imaps that it watches at most */
 #define STROLL         (5000 * MS) /* between looks without a reason: whether one who submitted something has died */
 
 struct watch {
     struct mp__pool *pool;
     uint64_t id, self, ended;
-    mp_handle *items; /* the kick, and the workers */
+    mp_handle *items; /* the kick, the workers, and those who have imaps */
     size_t count;
     int64_t next;      /* when to look again */
     int64_t terminate; /* since when they have been told to end; 0: they have not */
@@ -107,7 +109,7 @@ static bool forget_one(struct mp__pool *pool)
         uint64_t result = job->result, after = job->after;
         bool there = result && mp__flag_find(result, MP__RESULT, &state);
         if (result && (!there || job->waits) && mp__process_has_ended(job->submitter)) {
-            if (job->waits) (void)mp__job_cancel(pool, offset);
+            if (job->waits == MP__WANTED_HERE) (void)mp__job_cancel(pool, offset);
             mp__job_forget(pool, offset, false);
             if (there) (void)mp__control_destroy(result, MP__RESULT, NULL);
             return true;
@@ -188,6 +190,19 @@ static void cancel_all(struct mp__pool *pool)
     }
 }
 
+/* Whoever joins a pool that is closed waits for the imaps of others, too: should one of those die that is to be seen at once. */
+static void watch_owners(struct watch *watch)
+{
+    const struct mp__inbox *inbox;
+    size_t count = 0;
+    for (uint64_t offset = watch->pool->inboxes; (inbox = mp__inbox_at(offset)) && count < OWNERS;
+         offset = inbox->after) {
+        if (!inbox->open) continue;
+        watch->items[watch->count++] = (mp_handle){inbox->owner};
+        count++;
+    }
+}
+
 /* Under the lock. Returns the number of workers that are there. */
 static uint64_t look(struct watch *watch)
 {
@@ -201,8 +216,10 @@ static uint64_t look(struct watch *watch)
     watch->news = buried || pool->state >= MP__POOL_TERMINATED;
     watch->next = mp_os_now() + STROLL;
     if (pool->state == MP__POOL_TERMINATED) cancel_all(pool);
+    while (mp__inbox_bury(pool)) {}
     while (forget_one(pool)) {}
     tell_all(pool);
+    mp__inbox_tell_all(pool);
     watch->news |= pool->state == MP__POOL_CLOSED && !pool->unfinished;
     watch->count = 1;
     for (uint64_t i = 0; i < pool->count; i++) {
@@ -215,6 +232,7 @@ static uint64_t look(struct watch *watch)
         watch->items[watch->count++] = (mp_handle){worker->process};
     }
     look_for_limits(watch);
+    watch_owners(watch);
     if (pool->state == MP__POOL_TERMINATED && alive) end_all(watch);
     return alive;
 }
@@ -293,7 +311,7 @@ int mp__supervisor(void *arguments)
                                                 memory_order_relaxed))
         supervisor = watch.self;
     bool wanted = supervisor == watch.self;
-    watch.items = wanted ? calloc(pool->count + 1, sizeof *watch.items) : NULL;
+    watch.items = wanted ? calloc(pool->count + OWNERS + 1, sizeof *watch.items) : NULL;
     if (watch.items) watch.items[0] = (mp_handle){pool->kick};
     watch.ended = pool->ended;
     /* What its predecessor has left: those end, too. */

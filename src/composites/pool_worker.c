@@ -28,8 +28,9 @@ static struct {
     struct mp__pool_worker *worker;
     struct mp__job *job;
     mp_task *task;
-    uint64_t big;  /* offset of a larger output; 0: there is none */
-    uint64_t room; /* bytes of the output */
+    struct mp__made *made; /* NULL: its output has its place among the others */
+    uint64_t big;          /* offset of a larger output; 0: there is none */
+    uint64_t room;         /* bytes of the output */
 } now;
 
 /* Functions that it has found already. */
@@ -75,7 +76,7 @@ int mp_task_reserve(mp_task *task, size_t size)
     const struct mp__job *job = now.job;
     uint64_t offset;
     if (!task || task != now.task) return mp__fail(MP_EINVAL, "%s: this is not the task that runs here", call);
-    if (job->count == 1 && job->max_output && size > job->max_output)
+    if (now.made && job->max_output && size > job->max_output)
         return mp__fail(MP_EMSGSIZE, "%s: %zu bytes, and options.max_output is %zu", call, size,
                         (size_t)job->max_output);
     if (size <= now.room) {
@@ -83,7 +84,7 @@ int mp_task_reserve(mp_task *task, size_t size)
         task->output_size = size;
         return 0;
     }
-    if (job->count > 1)
+    if (!now.made)
         return mp__fail(MP_EMSGSIZE, "%s: %zu bytes, and the outputs of a map have %zu each", call, size,
                         (size_t)now.room);
     void *output = mp__heap_alloc(size, MP__HEAP_MINE, &offset) == 0 ? mp__heap_at(offset, size) : NULL;
@@ -105,23 +106,23 @@ static void fail_item(uint64_t index, int error, int code)
     mp__pool_leave(pool);
 }
 
-/* The only item of its job: its output may have any size that there is room for. */
-static void keep_output(const mp_task *task)
+/* Its output may have any size that there is room for. */
+static void keep_output(const mp_task *task, uint64_t index)
 {
     struct mp__pool *pool;
     if (task->output_size == now.job->output_size && !now.big) return; /* as it was said beforehand */
     if (task->output_size > now.room) {
-        fail_item(0, MP_EMSGSIZE, 0);
+        fail_item(index, MP_EMSGSIZE, 0);
         return;
     }
     if (mp__pool_enter("a worker", now.pool->id, &pool) < 0) return;
     struct mp__change change = mp__change_begin(pool);
     if (now.big && now.job->result) {
         mp__pool_adopt(&change, now.big);
-        mp__change_set(&change, &now.job->big, now.big);
+        mp__change_set(&change, &now.made->big, now.big);
         now.big = 0;
     }
-    mp__change_set(&change, &now.job->size, task->output_size);
+    mp__change_set(&change, &now.made->size, task->output_size);
     mp__change_commit(&change);
     mp__pool_leave(pool);
     free_big(); /* nobody asks for it */
@@ -136,6 +137,7 @@ struct run {
     const char *input;
     char *output;
     const void *inputs[MP_COLUMNS_MOST];
+    struct mp__pool_item *items; /* or NULL */
     mp_task task;
 };
 
@@ -150,6 +152,9 @@ static bool prepare(struct run *run)
         run->inputs[i] = items ? items + from * column->item_size : NULL;
     }
     run->input = run->inputs[0];
+    run->items = mp__pool_at(job->items, job->count * sizeof *run->items);
+    if (!run->items && job->items) return false;
+    now.made = job->count == 1 ? &now.job->made : NULL;
     char *outputs = mp__pool_at(job->outputs, job->count * job->output_size);
     if (!outputs && job->outputs) return false;
     run->output = outputs ? outputs + from * job->output_size : NULL;
@@ -181,8 +186,8 @@ static void run_some(struct run *run, uint64_t from, uint64_t to)
         int code = function(task);
         if (code)
             fail_item(i, MP_ETASK, code);
-        else if (job->count == 1)
-            keep_output(task);
+        else if (now.made)
+            keep_output(task, i);
         if (input) input += input_size;
         if (output) output += output_size;
         for (uint32_t c = 0; job->column_count > 1 && c < job->column_count; c++)
@@ -191,6 +196,35 @@ static void run_some(struct run *run, uint64_t from, uint64_t to)
     }
     run->input = input;
     run->output = output;
+}
+
+/* Likewise where each input has its size. */
+static void run_listed(struct run *run, uint64_t from, uint64_t to)
+{
+    const struct mp__job *job = run->job;
+    const size_t output_size = job->output_size;
+    if (run->output && (!job->fresh || run->task.attempt)) memset(run->output, 0, (to - from) * output_size);
+    for (uint64_t i = from; i < to; i++) {
+        struct mp__pool_item *item = &run->items[i];
+        const void *input = mp__pool_at(item->input, item->input_size + 1);
+        if (job->time_limit) atomic_store_explicit(&now.worker->since, (uint64_t)mp_os_now(), memory_order_relaxed);
+        atomic_store_explicit(&now.worker->at, i + 1, memory_order_release); /* P4 */
+        run->inputs[0] = input;
+        run->task.input = input;
+        run->task.input_size = item->input_size;
+        run->task.output = run->output;
+        run->task.output_size = output_size;
+        run->task.index = job->base + i;
+        now.made = &item->made;
+        now.room = output_size;
+        int code = run->function(&run->task);
+        if (code)
+            fail_item(i, MP_ETASK, code);
+        else
+            keep_output(&run->task, i);
+        if (run->output) run->output += output_size;
+        run->task.attempt = 0;
+    }
 }
 
 /* Somebody may have cut off the end of what it is about to take: as much as is left, up to that. */
@@ -234,7 +268,10 @@ static uint64_t run_items(struct run *run, uint64_t most)
         atomic_store_explicit(&worker->taken, next, memory_order_seq_cst);
         if (atomic_load_explicit(&worker->limit, memory_order_seq_cst) < next) next = settle(next); /* P6 */
         if (next <= at) break;
-        run_some(run, at, next);
+        if (run->items)
+            run_listed(run, at, next);
+        else
+            run_some(run, at, next);
         at = next;
         if (chunk) continue;
         int64_t then = mp_os_now();
@@ -271,7 +308,9 @@ static uint64_t run_claim(const struct mp__range *range, uint64_t most)
     if (result == 0 && !prepare(&run)) result = MP_ENOMEM;
     if (result < 0) return break_job(range->job, result);
     run.function = (mp_task_function)(uintptr_t)function;
+    int64_t since = run.items ? mp_os_now() : 0;
     uint64_t end = run_items(&run, most);
+    if (run.items) atomic_fetch_add_explicit(&now.job->took, (uint64_t)(mp_os_now() - since), memory_order_relaxed);
     uint64_t tasks = atomic_load_explicit(&worker->tasks, memory_order_relaxed) + end - range->from;
     atomic_store_explicit(&worker->at, end | MP__DONE, memory_order_release); /* P4 */
     atomic_store_explicit(&worker->tasks, tasks, memory_order_relaxed);

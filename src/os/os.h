@@ -53,6 +53,13 @@ bool mp_os_elevated(void);
 int mp_os_random(void *data, size_t size);
 /* One line, in one piece, to stderr. */
 void mp_os_write_stderr(const char *text, size_t size);
+/* Whether somebody may be looking at stderr. */
+bool mp_os_stderr_is_terminal(void);
+/* The next line of a FILE, without its end, with a 0 behind it, in memory of this thread's until the next call. NULL: there
+ * is none. */
+int mp_os_read_line(void *file, const char **line, size_t *size);
+/* That memory goes: this thread ends. */
+void mp_os_forget_line(void);
 
 /* ---- what this system can do ------------------------------------------------------------------------------------ */
 

@@ -76,6 +76,40 @@ static int pool_apply(struct stage *stage)
     return error < 0 ? error : out == 9 ? 0 : MP_ESYSTEM;
 }
 
+static int pool_imap(struct stage *stage)
+{
+    int in[ITEMS];
+    (void)fill(in);
+    mp_items items = {in, sizeof *in, ITEMS};
+    mp_imap *imap;
+    mp_item item;
+    int result = mp_pool_imap(stage->pool, &imap, square, mp_source_array, &items, sizeof *in,
+                              &(mp_call_options){.chunk_size = 2, .read_ahead = 4});
+    if (result < 0) return result;
+    for (int i = 0; i < ITEMS - 1; i++) {
+        result = mp_imap_next(imap, &item, LIMIT);
+        if (result != 1 || item.index != (size_t)i || *(const int *)item.output.data != i * i) return MP_ESYSTEM;
+    }
+    mp_imap_destroy(imap);
+    return 0;
+}
+
+static void count_call(mp_result result, void *context)
+{
+    (void)result;
+    ++*(int *)context;
+}
+
+static int pool_callback(struct stage *stage)
+{
+    int in = 3, calls = 0, result = 0;
+    mp_call_options options = {.callback = count_call, .context = &calls};
+    for (int i = 0; i < 2 && result == 0; i++)
+        result = mp_pool_apply_async(stage->pool, NULL, square, &in, sizeof in, sizeof in, &options);
+    while (result >= 0 && calls < 2) result = mp_pool_poll(stage->pool);
+    return result < 0 ? result : 0;
+}
+
 static int pool_destroy(struct stage *stage)
 {
     return mp_pool_destroy(stage->pool);
@@ -187,6 +221,8 @@ const struct operation operations_pool[] = {
     {.name = "pool, a map submitted", .prepare = pool_prepare, .operate = pool_submit, .check = pool_check},
     {.name = "pool, a result", .prepare = pool_prepare, .operate = pool_result, .check = pool_check},
     {.name = "pool apply", .prepare = pool_prepare, .operate = pool_apply, .check = pool_check},
+    {.name = "pool, an imap", .prepare = pool_prepare, .operate = pool_imap, .check = pool_check},
+    {.name = "pool, a callback", .prepare = pool_prepare, .operate = pool_callback, .check = pool_check},
     {.name = "pool destroyed", .prepare = pool_prepare, .operate = pool_destroy, .check = destroyed_check},
     {.name = "pool, a worker",
      .prepare = orphaned_prepare,

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * callback.h - callbacks: what this process has submitted, and how its threads are told of it while they wait or poll.
+ */
+#ifndef MP_COMPOSITES_CALLBACK_H
+#define MP_COMPOSITES_CALLBACK_H
+
+#include "composites/pool_call.h"
+
+/* Calls whose callbacks have not been run, in this process. */
+extern _Atomic size_t mp__callbacks;
+
+static inline bool mp__callbacks_wanted(void)
+{
+    return atomic_load_explicit(&mp__callbacks, memory_order_relaxed) != 0;
+}
+
+/* Have a call told of, if its options ask for that: before it is submitted. 0 or an error (detail set). */
+int mp__callback_prepare(struct mp__call *call);
+/* It was submitted, and has that result; or it was not. */
+void mp__callback_submitted(const struct mp__call *call, uint64_t result);
+void mp__callback_drop(void *cookie);
+
+/* Run those that are due, of that pool, and show how far others are; not from within one. Returns their number, or an error
+ * (detail set). */
+int mp__callbacks_run(const char *call, uint64_t pool);
+/* The flag that says that some are due; 0: there are none to come. And how long to wait for that. */
+uint64_t mp__callbacks_flag(uint64_t pool);
+int64_t mp__callbacks_slice(uint64_t pool, int64_t deadline);
+/* There is no such pool any more. */
+void mp__callbacks_forget(uint64_t pool);
+
+/* Call the one that fits, of a call that waits. */
+void mp__callback_call(const mp_call_options *options, uint64_t result, bool failed);
+
+#endif

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_callback.c - callbacks of a pool: who is called, when, and what it may do; and how far a call is.
+ */
+#include "require.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mp_pool create(int workers)
+{
+    mp_pool pool;
+    ok(mp_pool_create(&pool, workers, NULL));
+    return pool;
+}
+
+/* ---- tasks and callbacks ----------------------------------------------------------------------------------------- */
+
+static int square(mp_task *task)
+{
+    const int *x = task->input;
+    *(int *)task->output = *x * *x;
+    return *x < 0 ? 42 : 0;
+}
+
+static int wait_for_gate(mp_task *task)
+{
+    const struct gate *gate = task->input;
+    return gate_pass(*gate) ? 0 : 99;
+}
+
+static int dies(mp_task *task)
+{
+    (void)task;
+    return mp_process_kill(mp_current_process());
+}
+
+/* What was called so far. */
+struct calls {
+    _Atomic int good, bad;
+    int sum; /* of outputs */
+    int error;
+    mp_pool pool; /* for those that do something with it */
+    int result;   /* of that */
+    mp_result last;
+    pthread_t thread;
+};
+
+static void went_well(mp_result result, void *context)
+{
+    struct calls *calls = context;
+    int output = 0;
+    if (mp_result_ready(result) == 1 && mp_result_successful(result) == 1 &&
+        mp_result_get(result, &output, sizeof output, NULL, 0) == 0)
+        calls->sum += output;
+    calls->last = result;
+    calls->thread = pthread_self();
+    calls->good++;
+}
+
+static void went_wrong(mp_result result, void *context)
+{
+    struct calls *calls = context;
+    mp_outcome outcome = {0, 0};
+    if (mp_result_outcome(result, 0, &outcome) == 0) calls->error = outcome.error;
+    calls->bad++;
+}
+
+static void assert_calls(const struct calls *calls, int good, int bad)
+{
+    assert_int_equal(calls->good, good);
+    assert_int_equal(calls->bad, bad);
+}
+
+static mp_call_options to(struct calls *calls)
+{
+    return (mp_call_options){.callback = went_well, .error_callback = went_wrong, .context = calls};
+}
+
+static void submit(mp_pool pool, int x, struct calls *calls)
+{
+    mp_call_options options = to(calls);
+    ok(mp_pool_apply_async(pool, NULL, square, &x, sizeof x, sizeof x, &options));
+}
+
+/* ---- when -------------------------------------------------------------------------------------------------------- */
+
+static void while_joining(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(2);
+    for (int i = 1; i <= 100; i++) submit(pool, i % 10 ? i : -i, &calls);
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    assert_calls(&calls, 90, 10);
+    assert_int_equal(calls.error, MP_ETASK);
+    int sum = 0;
+    for (int i = 1; i <= 100; i++) sum += i % 10 ? i * i : 0;
+    assert_int_equal(calls.sum, sum);
+    assert_true(pthread_equal(calls.thread, pthread_self()));
+    assert_int_equal(mp_pool_poll(pool), 0);
+    ok(mp_pool_destroy(pool));
+    assert_calls(&calls, 90, 10);
+}
+
+static void while_polling(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    struct gate gate = gate_create();
+    mp_pool pool = create(2);
+    mp_result result;
+    mp_call_options options = to(&calls);
+    ok(mp_pool_apply_async(pool, &result, wait_for_gate, &gate, sizeof gate, 0, &options));
+    submit(pool, 3, &calls);
+    for (int64_t end = support_now() + LIMIT; calls.good + calls.bad == 0 && support_now() < end;)
+        assert_in_range(ok(mp_pool_poll(pool)), 0, 1);
+    assert_calls(&calls, 1, 0);
+    assert_int_equal(mp_pool_poll(pool), 0);
+    fails(MP_ETIMEDOUT, mp_result_wait(result, 20));
+    assert_calls(&calls, 1, 0);
+    assert_true(gate_open(gate));
+    ok(mp_result_wait(result, LIMIT)); /* called before who waits for it goes on */
+    assert_calls(&calls, 2, 0);
+    assert_int_equal(calls.last.id, result.id);
+    ok(mp_result_get(result, NULL, 0, NULL, 0)); /* it stays the caller's */
+    ok(mp_result_destroy(result));
+    ok(mp_pool_destroy(pool));
+    gate_destroy(gate);
+    fails(MP_EBADHANDLE, mp_pool_poll(pool));
+}
+
+static void while_waiting_for_others(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    struct gate gate = gate_create();
+    mp_pool pool = create(1);
+    mp_result result;
+    for (int i = 0; i < 10; i++) submit(pool, i, &calls);
+    int x = 5, y = 0;
+    ok(mp_pool_apply(pool, square, &x, sizeof x, &y, sizeof y, NULL)); /* one worker: it comes last */
+    assert_calls(&calls, 10, 0);
+    submit(pool, 1, &calls);
+    ok(mp_pool_apply_async(pool, &result, wait_for_gate, &gate, sizeof gate, 0, NULL));
+    fails(MP_ETIMEDOUT, mp_result_wait(result, 1000)); /* woken by the other one */
+    assert_calls(&calls, 11, 0);
+    assert_true(gate_open(gate));
+    ok(mp_result_wait_all(&result, 1, LIMIT));
+    ok(mp_result_destroy(result));
+    ok(mp_pool_destroy(pool));
+    gate_destroy(gate);
+}
+
+/* Each gets one of the two. */
+static void at_the_end(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    struct gate gate = gate_create();
+    mp_pool pool = create(2);
+    mp_call_options options = to(&calls);
+    for (int i = 0; i < 20; i++) ok(mp_pool_apply_async(pool, NULL, wait_for_gate, &gate, sizeof gate, 0, &options));
+    ok(mp_pool_destroy(pool));
+    assert_calls(&calls, 0, 20);
+    assert_int_equal(calls.error, MP_ECANCELED);
+    gate_destroy(gate);
+}
+
+static void of_the_dead(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(2);
+    mp_call_options options = to(&calls);
+    ok(mp_pool_apply_async(pool, NULL, dies, NULL, 0, 0, &options));
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    assert_calls(&calls, 0, 1);
+    assert_int_equal(calls.error, MP_EWORKERDEAD);
+    ok(mp_pool_destroy(pool));
+}
+
+static void of_maps(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(2);
+    int in[50], out[50];
+    for (int i = 0; i < 50; i++) in[i] = i;
+    mp_call_options options = to(&calls);
+    mp_result result;
+    ok(mp_pool_map_async(pool, &result, square, in, sizeof *in, sizeof *in, 50, &options));
+    ok(mp_pool_map_async(pool, NULL, square, in, sizeof *in, sizeof *in, 0, &options)); /* of no items */
+    ok(mp_result_get(result, out, sizeof out, NULL, LIMIT));
+    assert_int_equal(out[49], 49 * 49);
+    assert_calls(&calls, 2, 0);
+    /* Of those that wait. */
+    ok(mp_pool_map(pool, square, in, sizeof *in, out, sizeof *out, 50, &options));
+    ok(mp_pool_map(pool, square, in, sizeof *in, out, sizeof *out, 0, &options));
+    assert_calls(&calls, 4, 0);
+    in[7] = -1;
+    fails(MP_ETASK, mp_pool_map(pool, square, in, sizeof *in, out, sizeof *out, 50, &options));
+    assert_calls(&calls, 4, 1);
+    assert_int_equal(calls.error, 0); /* the first item's */
+    ok(mp_result_destroy(result));
+    ok(mp_pool_destroy(pool));
+}
+
+static void not_of_destroyed_ones(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(1);
+    mp_call_options options = to(&calls);
+    int x = 1;
+    for (int i = 0; i < 10; i++) {
+        mp_result result;
+        ok(mp_pool_apply_async(pool, &result, square, &x, sizeof x, sizeof x, &options));
+        ok(mp_result_destroy(result));
+    }
+    ok(mp_pool_apply(pool, square, &x, sizeof x, &x, sizeof x, NULL));
+    assert_int_equal(mp_pool_poll(pool), 0);
+    assert_calls(&calls, 0, 0);
+    mp_result refused;
+    ok(mp_pool_close(pool));
+    fails(MP_ECLOSED, mp_pool_apply_async(pool, &refused, square, &x, sizeof x, sizeof x, &options));
+    ok(mp_pool_join(pool, LIMIT));
+    ok(mp_pool_destroy(pool));
+    assert_calls(&calls, 0, 0);
+}
+
+/* ---- what one may do --------------------------------------------------------------------------------------------- */
+
+/* Submits another one, until there were enough. */
+static void submits(mp_result result, void *context)
+{
+    struct calls *calls = context;
+    (void)result;
+    int x = ++calls->good;
+    mp_call_options options = {.callback = submits, .context = calls};
+    if (x < 50) calls->result |= mp_pool_apply_async(calls->pool, NULL, square, &x, sizeof x, sizeof x, &options);
+    if (x == 20) calls->result |= mp_pool_apply(calls->pool, square, &x, sizeof x, &x, sizeof x, NULL);
+    if (calls->good > 50) calls->result |= MP_EBUSY;
+}
+
+static void closes(mp_result result, void *context)
+{
+    struct calls *calls = context;
+    calls->result |= mp_pool_close(calls->pool);
+    went_well(result, calls);
+}
+
+static void destroys(mp_result result, void *context)
+{
+    struct calls *calls = context;
+    went_well(result, calls);
+    calls->result |= mp_pool_destroy(calls->pool);
+}
+
+static void may_do_anything(void **state)
+{
+    (void)state;
+    struct calls calls = {.pool = create(2)};
+    int x = 0;
+    mp_call_options options = {.callback = submits, .context = &calls};
+    ok(mp_pool_apply_async(calls.pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    for (int64_t end = support_now() + LIMIT; calls.good < 50 && support_now() < end;) ok(mp_pool_poll(calls.pool));
+    assert_calls(&calls, 50, 0);
+    ok(calls.result);
+    options.callback = closes;
+    ok(mp_pool_apply_async(calls.pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    while (ok(mp_pool_poll(calls.pool)) == 0) {}
+    ok(calls.result);
+    fails(MP_ECLOSED, mp_pool_apply(calls.pool, square, &x, sizeof x, &x, sizeof x, NULL));
+    ok(mp_pool_join(calls.pool, LIMIT));
+    ok(mp_pool_destroy(calls.pool));
+
+    calls = (struct calls){.pool = create(2)};
+    options.callback = destroys;
+    ok(mp_pool_apply_async(calls.pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    for (int i = 0; i < 5; i++) submit(calls.pool, 1, &calls);
+    int polled = 0;
+    while (calls.good + calls.bad == 0 && polled >= 0) polled = mp_pool_poll(calls.pool);
+    ok(calls.result);
+    fails(MP_EBADHANDLE, mp_pool_poll(calls.pool));
+    assert_in_range(calls.good + calls.bad, 1, 6);
+}
+
+/* ---- who --------------------------------------------------------------------------------------------------------- */
+
+static int submit_and_join(void *args)
+{
+    const mp_pool *pool = args;
+    struct calls calls = {.good = 0};
+    mp_call_options options = to(&calls);
+    for (int i = 0; i < 50; i++)
+        REQUIRE(mp_pool_apply_async(*pool, NULL, square, &i, sizeof i, sizeof i, &options) == 0);
+    for (int64_t end = support_now() + LIMIT; calls.good < 50 && support_now() < end;)
+        REQUIRE(mp_pool_poll(*pool) >= 0);
+    REQUIRE(calls.good == 50 && calls.bad == 0);
+    return 0;
+}
+
+static int submit_and_die(void *args)
+{
+    const mp_pool *pool = args;
+    struct calls calls = {.good = 0};
+    mp_call_options options = to(&calls);
+    for (int i = 0; i < 50; i++)
+        REQUIRE(mp_pool_apply_async(*pool, NULL, square, &i, sizeof i, sizeof i, &options) == 0);
+    return mp_process_kill(mp_current_process());
+}
+
+/* Each process its own. */
+static void each_its_own(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(2);
+    mp_process children[3];
+    for (int i = 0; i < 20; i++) submit(pool, i, &calls);
+    for (int i = 0; i < 3; i++)
+        ok(mp_process_start(&children[i], i < 2 ? submit_and_join : submit_and_die, &pool, sizeof pool, NULL));
+    for (int i = 0; i < 3; i++) assert_ends(children[i], i < 2 ? 0 : -9);
+    for (int i = 0; i < 20; i++) submit(pool, i, &calls);
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    assert_calls(&calls, 40, 0);
+    ok(mp_pool_destroy(pool));
+}
+
+struct shared {
+    mp_pool pool;
+    _Atomic int called;
+};
+
+static void count_call(mp_result result, void *context)
+{
+    (void)result;
+    ((struct shared *)context)->called++;
+}
+
+static void *submit_and_poll(void *context)
+{
+    struct shared *shared = context;
+    mp_call_options options = {.callback = count_call, .context = shared};
+    for (int i = 0; i < 200; i++) {
+        int x = i, y = 0;
+        if (mp_pool_apply_async(shared->pool, NULL, square, &x, sizeof x, sizeof x, &options) < 0) return shared;
+        if (i % 3 == 0 && mp_pool_poll(shared->pool) < 0) return shared;
+        if (i % 7 == 0 && mp_pool_apply(shared->pool, square, &x, sizeof x, &y, sizeof y, &options) < 0) return shared;
+    }
+    return NULL;
+}
+
+static void in_threads(void **state)
+{
+    (void)state;
+    struct shared shared = {.pool = create(2)};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, submit_and_poll, &shared), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    ok(mp_pool_close(shared.pool));
+    ok(mp_pool_join(shared.pool, LIMIT));
+    assert_int_equal(shared.called, 4 * (200 + 29));
+    ok(mp_pool_destroy(shared.pool));
+}
+
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    int times;
+    bool backwards;
+    mp_progress last;
+    struct gate gate;
+};
+
+static void see(const mp_progress *progress, void *context)
+{
+    struct seen *seen = context;
+    seen->backwards |= progress->done < seen->last.done || progress->seconds < seen->last.seconds;
+    seen->last = *progress;
+    if (++seen->times == 2) (void)gate_open(seen->gate); /* which the tasks wait for */
+}
+
+static void assert_seen(const struct seen *seen, size_t total, size_t failed)
+{
+    assert_in_range(seen->times, 1, 1000);
+    assert_false(seen->backwards);
+    assert_int_equal(seen->last.total, total);
+    assert_int_equal(seen->last.done, total);
+    assert_int_equal(seen->last.failed, failed);
+    assert_int_equal(seen->last.running, 0);
+    assert_true(seen->last.seconds > 0);
+}
+
+static void tells_how_far(void **state)
+{
+    (void)state;
+    struct seen seen = {.gate = gate_create()};
+    mp_pool pool = create(2);
+    struct gate gates[10];
+    for (int i = 0; i < 10; i++) gates[i] = seen.gate;
+    mp_call_options options = {.progress_callback = see, .progress = "not a terminal", .context = &seen};
+    ok(mp_pool_map(pool, wait_for_gate, gates, sizeof *gates, NULL, 0, 10, &options));
+    assert_seen(&seen, 10, 0);
+    assert_in_range(seen.times, 3, 1000);
+
+    seen = (struct seen){.gate = seen.gate};
+    mp_result result;
+    int in[3] = {1, -1, 2};
+    ok(mp_pool_map_async(pool, &result, square, in, sizeof *in, sizeof *in, 3, &options));
+    ok(mp_result_wait(result, LIMIT));
+    assert_seen(&seen, 3, 1);
+    ok(mp_result_destroy(result));
+
+    seen = (struct seen){.gate = seen.gate};
+    mp_imap *imap;
+    mp_item item;
+    mp_items array = {in, sizeof *in, 3};
+    ok(mp_pool_imap(pool, &imap, square, mp_source_array, &array, sizeof *in, &options));
+    while (ok(mp_imap_next(imap, &item, LIMIT)) == 1) {}
+    assert_seen(&seen, 3, 1);
+    mp_imap_destroy(imap);
+    ok(mp_pool_destroy(pool));
+    gate_destroy(seen.gate);
+}
+
+/* Of a map that is not done: what was done so far counts, though no worker is through with its part. */
+static int first_half(mp_task *task)
+{
+    const struct gate *gate = task->input;
+    return task->index < 50 || gate_pass(*gate) ? 0 : 99;
+}
+
+static void counts_what_runs(void **state)
+{
+    (void)state;
+    struct gate gate = gate_create(), gates[100];
+    for (int i = 0; i < 100; i++) gates[i] = gate;
+    mp_pool pool = create(1);
+    mp_result result;
+    mp_progress progress = {.done = 0};
+    ok(mp_pool_map_async(pool, &result, first_half, gates, sizeof gate, 0, 100, NULL));
+    for (int64_t end = support_now() + LIMIT; progress.done < 50 && support_now() < end;)
+        ok(mp_pool_progress(pool, &progress));
+    assert_int_equal(progress.done, 50);
+    assert_int_equal(progress.running, 1);
+    assert_int_equal(progress.total, 100);
+    assert_true(gate_open(gate));
+    ok(mp_result_wait(result, LIMIT));
+    ok(mp_result_destroy(result));
+    ok(mp_pool_destroy(pool));
+    gate_destroy(gate);
+}
+
+static const struct test_case cases[] = {
+    CASE(while_joining),
+    CASE(while_polling),
+    CASE(while_waiting_for_others),
+    CASE(at_the_end),
+    CASE(of_the_dead),
+    CASE(of_maps),
+    CASE(not_of_destroyed_ones),
+    CASE(may_do_anything),
+    CASE(each_its_own),
+    CASE_THREADS(in_threads),
+    CASE(tells_how_far),
+    CASE(counts_what_runs),
+};
+
+SUPPORT_MAIN("callback", cases)
