@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * wordcount.c - count the words of all files below a folder with several processes, once per start method.
+ * wordcount.c - count the words of all files below a folder with several processes, once per start method, and with a pool.
  *
  *     wordcount [folder [processes]]
  *
- *     Python: Process(target=work, args=(next, total, list)), the first two made by Value()
+ *     Python: Process(target=work, args=(next, total, list)), the first two made by Value(); pool.imap_unordered(count, paths)
  *
  * Each process takes the next file from a shared counter until none is left, counts in memory of its own, and merges
- * what it found into one table in shared memory. A plain count, without libmp, says whether they got it right.
+ * what it found into one table in shared memory. With a pool each file is a task, whose output is a table as large as need be.
+ * A plain count, without libmp, says whether they got it right.
  *
  * A word is a run of ASCII letters, digits, and bytes over 127, in lower case, cut to WORD_MAX bytes. Left out are
  * links, files with a NUL among their first bytes, and folders whose name begins with a dot or in which CMake builds.
@@ -86,8 +87,8 @@ static void *must(void *memory)
     exit(1);
 }
 
-/* Count one more in a table in memory of our own, which grows. */
-static void count_word(struct table *table, const char *word)
+/* Count more in a table in memory of our own, which grows. */
+static void count_word(struct table *table, const char *word, uint64_t count)
 {
     if (table->capacity < 2 * (table->used + 1)) {
         struct table larger = {.capacity = capacity_for(2 * (table->used + 1))};
@@ -96,7 +97,7 @@ static void count_word(struct table *table, const char *word)
         free(table->slots);
         *table = larger;
     }
-    add(table, word, 1);
+    add(table, word, count);
 }
 
 /* ---- The list of files: {8 bytes size, path, NUL} one after the other. ---- */
@@ -190,7 +191,7 @@ static uint64_t count_file(struct table *table, const char *file)
             if (length < WORD_MAX) word[length++] = (char)c;
         } else if (length > 0) {
             word[length] = '\0';
-            count_word(table, word);
+            count_word(table, word, 1);
             length = 0;
             words++;
         }
@@ -271,6 +272,16 @@ static void report(const char *how, uint64_t words, uint64_t different, double s
            (unsigned long long)different, milliseconds() - since);
 }
 
+static bool is_equal(const char *how, const struct table *table, uint64_t total, const struct table *plain,
+                     uint64_t words)
+{
+    bool equal = total == words && table->used == plain->used;
+    for (size_t i = 0; equal && i < plain->capacity; i++)
+        if (plain->slots[i].count) equal = find(table, plain->slots[i].word)->count == plain->slots[i].count;
+    if (!equal) fprintf(stderr, "wordcount: %s and plain counts differ\n", how);
+    return equal;
+}
+
 /* Count with processes; returns whether they found what the plain count found. */
 static bool count_with(mp_start_method method, struct job *job, int processes, const struct table *plain,
                        uint64_t words)
@@ -286,16 +297,78 @@ static bool count_with(mp_start_method method, struct job *job, int processes, c
     MP_CHECK(mp_process_join_all(workers, NULL, (size_t)processes, MP_FOREVER));
     report(mp_start_method_name(method), total->words, total->used, since);
 
-    struct table table = table_in(total->slots, total->used);
-    bool equal = total->words == words && total->used == plain->used;
-    for (size_t i = 0; equal && i < plain->capacity; i++)
-        if (plain->slots[i].count) equal = find(&table, plain->slots[i].word)->count == plain->slots[i].count;
-    if (!equal) fprintf(stderr, "wordcount: %s and plain counts differ\n", mp_start_method_name(method));
-
+    struct table table = table_in(total->slots, (size_t)total->used);
+    bool equal = is_equal(mp_start_method_name(method), &table, total->words, plain, words);
     for (int i = 0; i < processes; i++) mp_process_close(workers[i]);
     mp_array_destroy(total->slots);
     mp_value_destroy(job->total);
     mp_value_destroy(job->next);
+    return equal;
+}
+
+/* ---- The same with a pool. ---- */
+
+struct found { /* a task's output */
+    uint64_t words;
+    struct entry entries[];
+};
+
+static int count_task(mp_task *task)
+{
+    struct table table = {0};
+    uint64_t words = count_file(&table, task->input);
+    if (mp_task_reserve(task, sizeof(struct found) + table.used * sizeof(struct entry)) < 0) return 1;
+    struct found *found = task->output;
+    found->words = words;
+    size_t count = 0;
+    for (size_t i = 0; i < table.capacity; i++)
+        if (table.slots[i].count) found->entries[count++] = table.slots[i];
+    free(table.slots);
+    return 0;
+}
+
+/* A source: one file of the list after the other. */
+struct cursor {
+    const struct list *list;
+    uint64_t next;
+};
+
+static int next_file(void *state, mp_bytes *input)
+{
+    struct cursor *cursor = state;
+    if (cursor->next >= cursor->list->size) return 0;
+    uint64_t file = cursor->next;
+    cursor->next = after(cursor->list->bytes, file);
+    *input = (mp_bytes){cursor->list->bytes + file, (size_t)(cursor->next - file)};
+    return 1;
+}
+
+static bool count_with_pool(const struct list *list, int processes, const struct table *plain, uint64_t words)
+{
+    struct cursor cursor = {.list = list};
+    struct table table = {0};
+    uint64_t total = 0;
+    mp_pool pool;
+    mp_imap *files;
+    mp_item item;
+    double since = milliseconds();
+    MP_CHECK(mp_pool_create(&pool, processes, NULL));
+    MP_CHECK(mp_pool_imap_unordered(pool, &files, count_task, next_file, &cursor, 0, NULL));
+    while (MP_CHECK(mp_imap_next(files, &item, MP_FOREVER))) {
+        const struct found *found = item.output.data;
+        if (!found) {
+            fprintf(stderr, "wordcount: %s\n", mp_strerror(item.outcome.error));
+            continue;
+        }
+        size_t count = (item.output.size - sizeof *found) / sizeof *found->entries;
+        for (size_t i = 0; i < count; i++) count_word(&table, found->entries[i].word, found->entries[i].count);
+        total += found->words;
+    }
+    mp_imap_destroy(files);
+    mp_pool_destroy(pool);
+    report("pool", total, table.used, since);
+    bool equal = is_equal("pool", &table, total, plain, words);
+    free(table.slots);
     return equal;
 }
 
@@ -333,6 +406,7 @@ int main(int argc, char **argv)
     const mp_start_method *methods = mp_get_all_start_methods(&count);
     bool equal = true;
     for (size_t i = 0; i < count; i++) equal &= count_with(methods[i], &job, processes, &plain, words);
+    equal &= count_with_pool(&list, processes, &plain, words);
 
     if (plain.used > 0) qsort(plain.slots, plain.capacity, sizeof *plain.slots, by_count);
     for (size_t i = 0; i < TOP && i < plain.used; i++)
