@@ -50,5 +50,6 @@ void bench_lock(void);
 void bench_sync(void);
 void bench_death(void);
 void bench_channel(void);
+void bench_pool(void);
 
 #endif

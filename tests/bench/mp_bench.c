@@ -34,5 +34,6 @@ int main(int argc, char **argv)
     bench_sync();
     bench_death();
     bench_channel();
+    bench_pool();
     return 0;
 }
