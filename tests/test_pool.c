@@ -42,7 +42,7 @@ static int square(mp_task *task)
 {
     const int *x = task->input;
     int *y = task->output;
-    if (*y != 0 || task->input_size != sizeof *x || task->output_size != sizeof *y) return 99;
+    if (*y != 0 || task->input_size != sizeof *x || task->output_size != sizeof *y || task->inputs[0] != x) return 99;
     *y = *x * *x;
     return 0;
 }

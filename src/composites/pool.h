@@ -167,8 +167,9 @@ struct mp__pool {
     alignas(8) uint64_t kick, ended; /* ids of flags: the supervisor has to look; there is none any more */
     alignas(8) uint64_t since;       /* ns */
     char name[MP__NAME_SIZE];
-    alignas(64) _Atomic uint32_t turn; /* grows when there is something new to look at; under the lock */
-    _Atomic uint32_t spinner;          /* a worker looks out for that */
+    alignas(64) _Atomic uint32_t turn;  /* grows when there is something new to look at; under the lock */
+    _Atomic uint32_t spinner;           /* a worker looks out for that */
+    alignas(8) _Atomic uint64_t newest; /* the job that was queued last, wherever that is now: to be fetched ahead */
     /* Under the lock. What each call and each claim looks at is one cache line. */
     alignas(64) uint64_t state;
     alignas(8) uint64_t first, last;        /* of the queue: jobs with items that nobody has taken */
@@ -212,6 +213,20 @@ static inline struct mp__job *mp__job_at(uint64_t offset)
 static inline uint64_t mp__pool_offset(const void *address)
 {
     return (uint64_t)((uintptr_t)address - (uintptr_t)mp__header());
+}
+
+/* A line that is about to be changed. Any address does. */
+#if defined(__GNUC__)
+#define MP__FETCH_AHEAD(address) __builtin_prefetch((address), 1)
+#else
+#define MP__FETCH_AHEAD(address) ((void)(address))
+#endif
+/* What entering touches. */
+static inline void mp__pool_fetch_ahead(uint64_t id, const struct mp__pool *pool)
+{
+    const struct mp__control *control = mp__control_near(id, MP__POOL);
+    if (control) MP__FETCH_AHEAD(control);
+    MP__FETCH_AHEAD(&pool->state);
 }
 
 /* Whether somebody is inside. */

@@ -256,6 +256,7 @@ static int queue(const struct mp__call *call, struct mp__pool *pool, struct plan
     if (control) atomic_store_explicit(&control->as.result.job, *offset, memory_order_release);
     if (call->options.time_limit_ms) mp__pool_kick(pool);
     mp__job_queue(pool, *offset);
+    atomic_store_explicit(&pool->newest, *offset, memory_order_relaxed);
     if (control) atomic_store_explicit(&control->as.result.maker, 0, memory_order_relaxed);
     *result_id = call->inputs ? *offset : flag;
     return 0;

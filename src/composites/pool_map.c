@@ -45,6 +45,16 @@ static struct mp__job *job_of(uint64_t id, uint64_t *offset)
     return mp__job_at(*offset);
 }
 
+/* What is looked at then, all at once: a worker has changed it. */
+static void fetch_ahead(const struct mp__call *call, uint64_t id)
+{
+    uint64_t offset;
+    const struct mp__pool *pool = mp__pool_of(call->name, call->pool);
+    const struct mp__job *job = job_of(id, &offset);
+    if (pool) mp__pool_fetch_ahead(call->pool, pool);
+    for (size_t at = 0; job && at < sizeof *job + 192; at += 64) MP__FETCH_AHEAD((const char *)job + at);
+}
+
 /* Until it is finished: 0, or the error that waiting for it ended with, *waited; and inside then. Else an error. The flag of a
  * small one was used before, and somebody may have been late with that. */
 static int await_finish(const struct mp__call *call, uint64_t id, struct mp__progress *progress, struct mp__pool **pool,
@@ -58,6 +68,7 @@ static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pro
             if (mp__result_count(call->name, call->pool, id, &progress->now)) mp__progress_show(progress);
             continue;
         }
+        fetch_ahead(call, id);
         int entered = mp__pool_enter(call->name, call->pool, pool);
         if (entered < 0) return entered;
         const struct mp__job *job = job_of(id, &offset);

@@ -134,7 +134,7 @@ struct run {
     const struct mp__job *job;
     struct mp__range range;
     mp_task_function function;
-    const char *input;
+    void (*some)(struct run *run, uint64_t from, uint64_t to); /* items, which it has taken */
     char *output;
     const void *inputs[MP_COLUMNS_MOST];
     struct mp__pool_item *items; /* or NULL */
@@ -151,7 +151,6 @@ static bool prepare(struct run *run)
         if (!items && column->offset) return false;
         run->inputs[i] = items ? items + from * column->item_size : NULL;
     }
-    run->input = run->inputs[0];
     run->items = mp__pool_at(job->items, job->count * sizeof *run->items);
     if (!run->items && job->items) return false;
     now.made = job->count == 1 ? &now.job->made : NULL;
@@ -163,39 +162,63 @@ static bool prepare(struct run *run)
     return true;
 }
 
-/* So many items more, which it has taken. Most tasks are short: all that stands in here counts. */
-static void run_some(struct run *run, uint64_t from, uint64_t to)
+/* So many items more, which it has taken. */
+static void run_columns(struct run *run, uint64_t from, uint64_t to)
 {
-    struct mp__pool_worker *worker = now.worker;
     const struct mp__job *job = run->job;
-    const size_t input_size = job->columns[0].item_size, output_size = job->output_size;
-    const mp_task_function function = run->function;
-    const char *input = run->input;
-    char *output = run->output;
+    const size_t output_size = job->output_size;
     mp_task *task = &run->task;
-    if (output && (!job->fresh || task->attempt)) memset(output, 0, (to - from) * output_size);
     for (uint64_t i = from; i < to; i++) {
-        if (job->time_limit) atomic_store_explicit(&worker->since, (uint64_t)mp_os_now(), memory_order_relaxed);
-        atomic_store_explicit(&worker->at, i + 1, memory_order_release); /* P4 */
-        task->input = input;
-        task->input_size = input_size;
-        task->output = output;
+        if (job->time_limit) atomic_store_explicit(&now.worker->since, (uint64_t)mp_os_now(), memory_order_relaxed);
+        atomic_store_explicit(&now.worker->at, i + 1, memory_order_release); /* P4 */
+        task->input = run->inputs[0];
+        task->input_size = job->columns[0].item_size;
+        task->output = run->output;
         task->output_size = output_size;
         task->index = i;
         now.room = output_size;
-        int code = function(task);
+        int code = run->function(task);
         if (code)
             fail_item(i, MP_ETASK, code);
         else if (now.made)
             keep_output(task, i);
-        if (input) input += input_size;
-        if (output) output += output_size;
-        for (uint32_t c = 0; job->column_count > 1 && c < job->column_count; c++)
+        for (uint32_t c = 0; c < job->column_count; c++)
             if (run->inputs[c]) run->inputs[c] = (const char *)run->inputs[c] + job->columns[c].item_size;
+        if (run->output) run->output += output_size;
         task->attempt = 0;
     }
-    run->input = input;
+}
+
+/* Likewise of one column, outputs each in its place, and no time limit, as most are. Most tasks are short, too: all that
+ * stands in here counts. */
+static void run_plain(struct run *run, uint64_t from, uint64_t to)
+{
+    _Atomic uint64_t *const now_at = &now.worker->at;
+    const struct mp__job *job = run->job;
+    const size_t input_size = job->columns[0].item_size, output_size = job->output_size;
+    const mp_task_function function = run->function;
+    const char *input = run->inputs[0];
+    char *output = run->output;
+    int attempt = run->task.attempt;
+    now.room = output_size;
+    for (uint64_t i = from; i < to; i++) {
+        atomic_store_explicit(now_at, i + 1, memory_order_release); /* P4 */
+        run->inputs[0] = input;
+        run->task.input = input;
+        run->task.input_size = input_size;
+        run->task.output = output;
+        run->task.output_size = output_size;
+        run->task.index = i;
+        run->task.attempt = attempt;
+        attempt = 0;
+        int code = function(&run->task);
+        if (code) fail_item(i, MP_ETASK, code);
+        if (input) input += input_size;
+        if (output) output += output_size;
+    }
+    run->inputs[0] = input;
     run->output = output;
+    run->task.attempt = 0;
 }
 
 /* Likewise where each input has its size. */
@@ -203,7 +226,6 @@ static void run_listed(struct run *run, uint64_t from, uint64_t to)
 {
     const struct mp__job *job = run->job;
     const size_t output_size = job->output_size;
-    if (run->output && (!job->fresh || run->task.attempt)) memset(run->output, 0, (to - from) * output_size);
     for (uint64_t i = from; i < to; i++) {
         struct mp__pool_item *item = &run->items[i];
         const void *input = mp__pool_at(item->input, item->input_size + 1);
@@ -268,10 +290,9 @@ static uint64_t run_items(struct run *run, uint64_t most)
         atomic_store_explicit(&worker->taken, next, memory_order_seq_cst);
         if (atomic_load_explicit(&worker->limit, memory_order_seq_cst) < next) next = settle(next); /* P6 */
         if (next <= at) break;
-        if (run->items)
-            run_listed(run, at, next);
-        else
-            run_some(run, at, next);
+        if (run->output && (!run->job->fresh || run->task.attempt))
+            memset(run->output, 0, (next - at) * run->job->output_size);
+        run->some(run, at, next);
         at = next;
         if (chunk) continue;
         int64_t then = mp_os_now();
@@ -308,6 +329,8 @@ static uint64_t run_claim(const struct mp__range *range, uint64_t most)
     if (result == 0 && !prepare(&run)) result = MP_ENOMEM;
     if (result < 0) return break_job(range->job, result);
     run.function = (mp_task_function)(uintptr_t)function;
+    bool plain = run.job->column_count == 1 && !now.made && !run.job->time_limit;
+    run.some = run.items ? run_listed : plain ? run_plain : run_columns;
     int64_t since = run.items ? mp_os_now() : 0;
     uint64_t end = run_items(&run, most);
     if (run.items) atomic_fetch_add_explicit(&now.job->took, (uint64_t)(mp_os_now() - since), memory_order_relaxed);
@@ -318,6 +341,15 @@ static uint64_t run_claim(const struct mp__range *range, uint64_t most)
 }
 
 /* ---- between them ------------------------------------------------------------------------------------------------ */
+
+/* What it is about to look at, all at once: most of it is in another CPU's caches. */
+static void fetch_ahead(const struct mp__pool *pool)
+{
+    uint64_t newest = atomic_load_explicit(&pool->newest, memory_order_relaxed);
+    const char *job = newest ? (const char *)mp__header() + newest : NULL;
+    mp__pool_fetch_ahead(pool->id, pool);
+    for (size_t at = 0; job && at < sizeof(struct mp__job) + 128; at += 64) MP__FETCH_AHEAD(job + at);
+}
 
 /* Whether there is something at another turn, looked for by one worker at a time. Who submits one thing after the other, and is
  * asleep when it is there, takes longer to come than a spin lasts, which is why both would fall asleep each time, for ever: so
@@ -330,10 +362,14 @@ static bool look_out(struct mp__pool *pool, uint32_t turn, int64_t slept)
         return false;
     struct mp__spin spin = mp__spin_begin_long();
     if (slept < WOKEN_SOON * spin.limit) spin.limit *= LOOK_LONGER;
-    bool paid = false;
+    bool paid = false, seen = false;
     /* Who has made it another turn lets go of the lock right then. */
-    while (!paid && mp__spin_again_soon(&spin))
-        paid = atomic_load_explicit(&pool->turn, memory_order_relaxed) != turn && !mp__pool_is_locked(pool->id);
+    while (!paid && mp__spin_again_soon(&spin)) {
+        if (atomic_load_explicit(&pool->turn, memory_order_relaxed) == turn) continue;
+        if (!seen) fetch_ahead(pool);
+        seen = true;
+        paid = !mp__pool_is_locked(pool->id);
+    }
     atomic_store_explicit(&pool->spinner, 0, memory_order_relaxed); /* P7: the fence is that of who prepares to sleep */
     return paid;
 }
