@@ -87,6 +87,62 @@ static int measure(void *args)
     return 0;
 }
 
+/* ---- a pool that has nothing to do: its workers and its supervisor ---- */
+
+enum {
+    POOL = 3 /* two workers, and the supervisor */
+};
+
+struct pool {
+    mp_pool pool;
+    clockid_t clocks[POOL];
+    double before[POOL];
+};
+
+static double cpu_seconds(clockid_t clock)
+{
+    struct timespec time = {0, 0};
+    assert_int_equal(clock_gettime(clock, &time), 0);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static int nothing(mp_task *task)
+{
+    (void)task;
+    return 0;
+}
+
+static struct pool begin_pool(void)
+{
+    struct pool pool;
+    mp_worker workers[POOL];
+    size_t count = 0;
+    ok(mp_pool_create(&pool.pool, POOL - 1, NULL));
+    while (count < POOL - 1) {
+        ok(mp_pool_map(pool.pool, nothing, NULL, 0, NULL, 0, 100, &(mp_call_options){.chunk_size = 1}));
+        ok(mp_pool_workers(pool.pool, workers, POOL, &count));
+    }
+    workers[POOL - 1].process = mp_process_parent(workers[0].process);
+    ok(mp_pool_map(pool.pool, nothing, NULL, 0, NULL, 0, 100, NULL));
+    (void)mp_process_join(workers[0].process, NULL, 200); /* by then they sleep: it does not end */
+    for (int i = 0; i < POOL; i++) {
+        int64_t pid = mp_process_pid(workers[i].process);
+        assert_int_equal(clock_getcpuclockid((pid_t)pid, &pool.clocks[i]), 0);
+        pool.before[i] = cpu_seconds(pool.clocks[i]);
+    }
+    return pool;
+}
+
+static void end_pool(const struct pool *pool)
+{
+    for (int i = 0; i < POOL; i++) {
+        double share = (cpu_seconds(pool->clocks[i]) - pool->before[i]) / SECONDS;
+        printf("%s of a pool: %.4f %%\n", i < POOL - 1 ? "worker" : "supervisor", share * 100);
+        assert_true(share < 0.001);
+    }
+    ok(mp_pool_destroy(pool->pool));
+}
+
 static void waiting_costs_nothing(void **state)
 {
     (void)state;
@@ -106,7 +162,9 @@ static void waiting_costs_nothing(void **state)
     ok(mp_lock_acquire(job.lock, 0));
     for (job.what = 0; job.what < WHATS; job.what++)
         ok(mp_process_start(&processes[job.what], measure, &job, sizeof job, NULL));
+    struct pool pool = begin_pool();
     for (int i = 0; i < WHATS; i++) assert_ends(processes[i], 0);
+    end_pool(&pool);
     ok(mp_lock_release(job.lock));
     ok(mp_lock_destroy(job.lock));
     ok(mp_semaphore_destroy(job.semaphore));

@@ -62,6 +62,11 @@ static int crash(mp_task *task)
     return mp_process_kill(mp_current_process());
 }
 
+static int pool_meet(mp_task *task)
+{
+    return mp_barrier_wait(*(const mp_barrier *)task->input, MP_FOREVER) < 0;
+}
+
 /* ---- what is measured ---- */
 
 static bool prepare(void)
@@ -171,16 +176,70 @@ static double speedup(const void *how)
     return (double)alone / (double)(raw_now() - since);
 }
 
-/* Microseconds from the kill to the report. */
-static double recovery(const void *unused)
+/* Microseconds from the kill to the report; or, likewise, until two tasks run at once again. */
+static double recovery(const void *whole)
 {
-    (void)unused;
     mp_block moment;
+    mp_barrier barrier;
     if (!prepare() || mp_block_create(&moment, sizeof(int64_t)) < 0) return -1;
     int result = mp_pool_apply(scene.pool, crash, &moment, sizeof moment, NULL, 0, NULL);
     int64_t now = raw_now(), since = *(const int64_t *)mp_block_data(moment);
+    bool works = result == MP_EWORKERDEAD && mp_barrier_create(&barrier, WORKERS, NULL) == 0;
+    if (works) {
+        const mp_barrier barriers[WORKERS] = {barrier, barrier};
+        works = mp_pool_map(scene.pool, pool_meet, barriers, sizeof barrier, NULL, 0, WORKERS,
+                            &(mp_call_options){.chunk_size = 1}) == 0;
+        if (whole) now = raw_now();
+        (void)mp_barrier_destroy(barrier);
+    }
     (void)mp_block_destroy(moment);
-    return result == MP_EWORKERDEAD ? (double)(now - since) / 1e3 : -1;
+    return works ? (double)(now - since) / 1e3 : -1;
+}
+
+/* ---- four processes that meet, as a pool and without ---- */
+
+enum {
+    PARTY = 4
+};
+
+static int meet(void *args)
+{
+    return mp_barrier_wait(*(mp_barrier *)args, MP_FOREVER) < 0;
+}
+
+/* Microseconds until all of them are there. */
+static double create_pool(const void *unused)
+{
+    (void)unused;
+    mp_pool pool;
+    mp_barrier barrier, barriers[PARTY];
+    if (mp_barrier_create(&barrier, PARTY, NULL) < 0) return -1;
+    for (int i = 0; i < PARTY; i++) barriers[i] = barrier;
+    int64_t since = raw_now();
+    if (mp_pool_create(&pool, PARTY, NULL) < 0) return -1;
+    int result =
+        mp_pool_map(pool, pool_meet, barriers, sizeof barrier, NULL, 0, PARTY, &(mp_call_options){.chunk_size = 1});
+    double us = (double)(raw_now() - since) / 1e3;
+    (void)mp_pool_destroy(pool);
+    (void)mp_barrier_destroy(barrier);
+    return result < 0 ? -1 : us;
+}
+
+static double start_processes(const void *unused)
+{
+    (void)unused;
+    mp_process processes[PARTY];
+    mp_barrier barrier;
+    if (mp_barrier_create(&barrier, PARTY + 1, NULL) < 0) return -1;
+    int64_t since = raw_now();
+    for (int i = 0; i < PARTY; i++)
+        if (mp_process_start(&processes[i], meet, &barrier, sizeof barrier, NULL) < 0) return -1;
+    int result = mp_barrier_wait(barrier, MP_FOREVER);
+    double us = (double)(raw_now() - since) / 1e3;
+    (void)mp_process_join_all(processes, NULL, PARTY, MP_FOREVER);
+    for (int i = 0; i < PARTY; i++) (void)mp_process_close(processes[i]);
+    (void)mp_barrier_destroy(barrier);
+    return result < 0 ? -1 : us;
 }
 
 void bench_pool(void)
@@ -196,7 +255,9 @@ void bench_pool(void)
     const struct bench_subject apply[] = {{"libmp Pool(2)", by_apply, NULL}};
     const struct bench_subject speed[] = {{"libmp Pool(2)", speedup, NULL},
                                           {"OpenMP dynamic,1 (2 threads)", speedup, &bench_omp_dynamic}};
-    const struct bench_subject crashes[] = {{"libmp Pool(2)", recovery, NULL}};
+    const struct bench_subject create[] = {{"libmp Pool(4)", create_pool, NULL},
+                                           {"libmp, 4 processes", start_processes, NULL}};
+    const struct bench_subject crashes[] = {{"libmp Pool(2)", recovery, NULL}, {"libmp Pool(2)", recovery, &one}};
     const size_t omp = bench_omp_dynamic ? 1 : 0;
     const struct {
         struct bench_metric metric;
@@ -205,7 +266,8 @@ void bench_pool(void)
     } all[] = {
         {{"pool_map_chunk1", "tasks/s", 3, 3}, chunk1, 2 + omp}, {{"pool_map_auto", "tasks/s", 3, 3}, auto_, 2 + omp},
         {{"pool_imap_unordered", "tasks/s", 3, 3}, imap, 2},     {{"pool_apply_rtt", "ns", 3, 3}, apply, 1},
-        {{"pool_speedup_100us", "x", 3, 1}, speed, 1 + omp},     {{"pool_crash_recovery", "us", 3, 3}, crashes, 1}};
+        {{"pool_speedup_100us", "x", 3, 1}, speed, 1 + omp},     {{"pool_crash_recovery", "us", 3, 3}, crashes, 1},
+        {{"pool_whole_again", "us", 3, 3}, &crashes[1], 1},      {{"pool_create_4", "us", 5, 3}, create, 2}};
     if (!bench_omp_dynamic) bench_note("pool", "no OpenMP here: the plain loop is its only peer");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (bench_wanted(all[i].metric.name)) bench_run(&all[i].metric, all[i].subjects, all[i].count);
