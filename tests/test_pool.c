@@ -774,6 +774,65 @@ static void stops(void **state)
     ok(mp_block_destroy(stopper.begun));
 }
 
+#if HANDLERS_RUN
+
+static mp_event interrupt_stop;
+
+static void set_interrupt_stop(int signal)
+{
+    (void)signal;
+    (void)mp_event_set(interrupt_stop);
+}
+
+/* Ctrl-C reaches all of them. */
+static int interrupt_all(mp_task *task)
+{
+    const mp_process *submitter = task->input;
+    if (task->index != 10) return 0;
+    mp_process self = mp_current_process();
+    return mp_process_interrupt(mp_process_parent(self)) | mp_process_interrupt(self) |
+           mp_process_interrupt(*submitter);
+}
+
+/* Who submits has a handler that sets an event; workers and supervisor are left alone. */
+static void interrupted(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 100000
+    };
+    ok(mp_event_create(&interrupt_stop, NULL));
+    mp_pool pool = create(2, NULL);
+    mp_process *in = calloc(COUNT, sizeof *in);
+    mp_outcome *outcomes = calloc(COUNT, sizeof *outcomes);
+    for (int i = 0; i < COUNT; i++) in[i] = mp_current_process();
+    void (*before)(int) = signal(SIGINT, set_interrupt_stop);
+    for (int chunk = 0; chunk < 2; chunk++) {
+        int result =
+            mp_pool_map(pool, interrupt_all, in, sizeof *in, NULL, 0, COUNT,
+                        &(mp_call_options){.stop = interrupt_stop, .outcomes = outcomes, .chunk_size = (size_t)chunk});
+        assert_true(result == MP_ECANCELED || result == 0); /* it may have been through before */
+        for (int i = 0; i < COUNT; i++) assert_true(outcomes[i].error == 0 || outcomes[i].error == MP_ECANCELED);
+        assert_int_equal(outcomes[10].error, 0);
+        ok(mp_event_wait(interrupt_stop, LIMIT));
+        ok(mp_event_clear(interrupt_stop));
+    }
+    signal(SIGINT, before);
+    int x = 3, y = 0; /* the same workers go on */
+    ok(mp_pool_apply(pool, square, &x, sizeof x, &y, sizeof y, NULL));
+    mp_progress progress;
+    ok(mp_pool_progress(pool, &progress));
+    assert_int_equal(progress.retried, 0);
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    ok(mp_pool_destroy(pool));
+    ok(mp_event_destroy(interrupt_stop));
+    free(in);
+    free(outcomes);
+}
+
+#endif
+
 /* ---- who submits ------------------------------------------------------------------------------------------------- */
 
 static int submit_in_child(void *args)
@@ -955,6 +1014,9 @@ static const struct test_case cases[] = {
     CASE(cancels),
     CASE(takes_too_long),
     CASE(stops),
+#if HANDLERS_RUN
+    CASE(interrupted),
+#endif
     CASE_THREADS(everybody_submits),
     CASE(submitter_dies),
     CASE(nests),
