@@ -498,6 +498,81 @@ static int do_executable(void)
     return result < 0 ? HIT : 0;
 }
 
+/* ---- pools: the workers come under no limit ---- */
+
+static int square(mp_task *task)
+{
+    const int *x = task->input;
+    *(int *)task->output = *x * *x;
+    return 0;
+}
+
+static void count_call(mp_result result, void *context)
+{
+    (void)result;
+    ++*(int *)context;
+}
+
+enum {
+    ITEMS = 300 /* more than fit a small job */
+};
+
+static int iterate(mp_pool pool, const int *in)
+{
+    mp_items items = {in, sizeof *in, ITEMS};
+    mp_imap *imap;
+    mp_item item;
+    int result = mp_pool_imap(pool, &imap, square, mp_source_array, &items, sizeof *in, NULL);
+    if (result < 0) return result;
+    for (int i = 0; (result = mp_imap_next(imap, &item, LIMIT)) == 1; i++)
+        if (item.index != (size_t)i || *(const int *)item.output.data != i * i) result = MP_EBROKEN;
+    mp_imap_destroy(imap);
+    return result;
+}
+
+/* What was submitted is called back for, and nothing else. */
+static int call_back(mp_pool pool, const int *in)
+{
+    int calls = 0, submitted = 0, result = 0;
+    mp_call_options options = {.callback = count_call, .error_callback = count_call, .context = &calls};
+    for (int i = 0; i < 3 && result == 0; i++) {
+        result = mp_pool_apply_async(pool, NULL, square, &in[i], sizeof *in, sizeof *in, &options);
+        submitted += result == 0;
+    }
+    kind->off();
+    while (calls < submitted)
+        if (mp_pool_poll(pool) < 0) return MP_EBROKEN;
+    return calls == submitted ? result : MP_EBROKEN;
+}
+
+static int use_pool(bool limited)
+{
+    static int in[ITEMS], out[ITEMS];
+    mp_pool pool;
+    for (int i = 0; i < ITEMS; i++) in[i] = i;
+    kind->off();
+    REQUIRE(mp_pool_create(&pool, 1, &(mp_pool_options){.method = method}) == 0);
+    REQUIRE(mp_pool_apply(pool, square, in, sizeof *in, out, sizeof *out, NULL) == 0);
+    if (limited) kind->on();
+    int result = mp_pool_map(pool, square, in, sizeof *in, out, sizeof *out, ITEMS, NULL);
+    if (result == 0 && out[ITEMS - 1] != (ITEMS - 1) * (ITEMS - 1)) result = MP_EBROKEN;
+    if (result == 0) result = iterate(pool, in);
+    if (result == 0) result = call_back(pool, in);
+    kind->off();
+    if (loud && result < 0)
+        fprintf(stderr, "%s %ld pool: %s: %s\n", kind->name, number, mp_error_name(result), mp_error_detail());
+    if (result < 0) REQUIRE(kind->errors & NAMED(result));
+    REQUIRE(mp_pool_apply(pool, square, &in[3], sizeof *in, out, sizeof *out, NULL) == 0 && out[0] == 9);
+    REQUIRE(iterate(pool, in) == 0 && call_back(pool, in) == 0);
+    REQUIRE(mp_pool_destroy(pool) == 0);
+    return result < 0 ? HIT : 0;
+}
+
+static int do_pool(void)
+{
+    return use_pool(true);
+}
+
 static const struct task {
     const char *name;
     int (*run)(void);
@@ -507,6 +582,7 @@ static const struct task {
     {"array", do_array},       {"block", do_block},
     {"start", do_start},       {"start many", do_start_many},
     {"join_all", do_join_all}, {"executable", do_executable},
+    {"pool", do_pool},
 };
 enum {
     TASKS = sizeof tasks / sizeof tasks[0]
@@ -543,7 +619,7 @@ static int all_tasks(void)
         doing = tasks[i].name;
         if (tasks[i].run == do_join_all) continue; /* it lifts and lowers the limit itself */
         if (tasks[i].run == do_start_many) continue;
-        REQUIRE(tasks[i].run() == 0);
+        REQUIRE((tasks[i].run == do_pool ? use_pool(false) : tasks[i].run()) == 0);
     }
     return 0;
 }
