@@ -29,6 +29,7 @@ struct stage {
     mp_connection a, b;
     mp_pool pool;
     mp_result result;
+    mp_imap *imap; /* the survivor's */
     mp_array array;
     mp_block block;
     mp_block board; /* struct board: what a child lets the survivor know */

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    ITEMS = 7
+    ITEMS = 7,
+    LARGE = 3000 /* bytes */
 };
 
 static int square(mp_task *task)
@@ -124,12 +125,11 @@ static int destroyed_check(struct stage *stage)
 
 /* ---- a worker: the process that is stepped through ---------------------------------------------------------------- */
 
-/* Closed, with some work, and nobody there who would do it. */
-static int orphaned_prepare(struct stage *stage)
+/* Without anybody who would do any work. */
+static int deserted_prepare(struct stage *stage)
 {
-    int in[ITEMS], code;
+    int code;
     struct mp__pool *pool;
-    (void)fill(in);
     int result = pool_prepare(stage);
     mp_process supervisor = {0};
     for (bool ready = false; result == 0 && !ready;) {
@@ -151,6 +151,15 @@ static int orphaned_prepare(struct stage *stage)
         mp__pool_leave(pool);
     }
     stage->size = (size_t)supervisor.id;
+    return result;
+}
+
+/* Closed, with some work. */
+static int orphaned_prepare(struct stage *stage)
+{
+    int in[ITEMS];
+    (void)fill(in);
+    int result = deserted_prepare(stage);
     if (result == 0)
         result = mp_pool_map_async(stage->pool, &stage->result, square, in, sizeof *in, sizeof *in, ITEMS,
                                    &(mp_call_options){.chunk_size = 2});
@@ -197,6 +206,55 @@ static int worker_check(struct stage *stage)
     return 0;
 }
 
+/* Outputs that do not fit, every other one. */
+static int repeat(mp_task *task)
+{
+    const int *x = task->input;
+    size_t size = *x % 2 ? LARGE : sizeof *x;
+    if (mp_task_reserve(task, size) < 0) return 1;
+    for (size_t i = 0; i < size / sizeof *x; i++) ((int *)task->output)[i] = *x;
+    return 0;
+}
+
+/* Likewise, and the work is an imap's, of this process, which lives. */
+static int iterated_prepare(struct stage *stage)
+{
+    static int in[ITEMS];
+    static mp_items items;
+    mp_item item;
+    (void)fill(in);
+    items = (mp_items){in, sizeof *in, ITEMS};
+    int result = deserted_prepare(stage);
+    if (result == 0)
+        result = mp_pool_imap(stage->pool, &stage->imap, repeat, mp_source_array, &items, sizeof *in,
+                              &(mp_call_options){.chunk_size = 3});
+    if (result == 0) result = mp_imap_next(stage->imap, &item, 0) == MP_ETIMEDOUT ? 0 : MP_ESYSTEM;
+    if (result == 0) result = mp_pool_close(stage->pool);
+    return result;
+}
+
+static int iterated_check(struct stage *stage)
+{
+    mp_item item;
+    int failed = 0;
+    HOLDS(give_back_supervisor(stage) == 0);
+    for (int i = 0; i < ITEMS; i++) {
+        HOLDS(mp_imap_next(stage->imap, &item, LIMIT) == 1);
+        HOLDS(item.index == (size_t)i && *(const int *)item.input.data == i);
+        failed += item.outcome.error != 0;
+        HOLDS(item.outcome.error == 0 || (item.outcome.error == MP_EWORKERDEAD && item.outcome.code == -KILLED));
+        if (item.outcome.error) continue;
+        HOLDS(item.output.size == (i % 2 ? LARGE : sizeof i));
+        for (size_t k = 0; k < item.output.size / sizeof i; k++) HOLDS(((const int *)item.output.data)[k] == i);
+    }
+    HOLDS(failed <= 1);
+    HOLDS(mp_imap_next(stage->imap, &item, LIMIT) == 0);
+    mp_imap_destroy(stage->imap);
+    HOLDS(mp_pool_join(stage->pool, LIMIT) == 0);
+    HOLDS(mp_pool_destroy(stage->pool) == 0);
+    return 0;
+}
+
 /* Who cancels something that nobody has begun. */
 static int worker_cancel(struct stage *stage)
 {
@@ -228,6 +286,11 @@ const struct operation operations_pool[] = {
      .prepare = orphaned_prepare,
      .operate = worker_operate,
      .check = worker_check,
+     .buried = true},
+    {.name = "pool, a worker of an imap",
+     .prepare = iterated_prepare,
+     .operate = worker_operate,
+     .check = iterated_check,
      .buried = true},
     {.name = "pool, cancelled", .prepare = orphaned_prepare, .operate = worker_cancel, .check = cancelled_check},
 };
