@@ -6,10 +6,13 @@
  *
  *     Python: for row in pool.imap(draw_row, range(height)): ...      with tqdm for the bar
  *
+ * Ctrl-C ends it after the rows that are being drawn; the picture has what there is by then.
+ *
  * The picture lies in shared memory, and the workers draw right into it. Rows in the middle take longer than those at the
  * edge: who is done first takes some from the others.
  */
 #include <mp/mp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +57,14 @@ static int draw_row(mp_task *task)
     return 0;
 }
 
+static mp_event stop;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    (void)mp_event_set(stop);
+}
+
 static bool write_picture(const char *path, int width, int height, const unsigned char *pixels)
 {
     FILE *file = fopen(path, "wb");
@@ -79,15 +90,18 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < rows; i++) inputs[i] = (struct row){width, height};
     MP_CHECK(mp_block_create(&picture, rows * row_size));
     unsigned char *pixels = mp_block_data(picture);
+    MP_CHECK(mp_event_create(&stop, NULL));
+    signal(SIGINT, on_interrupt);
     MP_CHECK(mp_pool_create(&pool, 0, NULL));
-    MP_CHECK(mp_pool_map(pool, draw_row, inputs, sizeof *inputs, pixels, row_size, rows,
-                         &(mp_call_options){.progress = "Mandelbrot"}));
+    int result = mp_pool_map(pool, draw_row, inputs, sizeof *inputs, pixels, row_size, rows,
+                             &(mp_call_options){.progress = "Mandelbrot", .stop = stop});
+    if (result < 0) fprintf(stderr, "%s\n", mp_error_detail());
 
     /* One process alone draws the same. */
     unsigned char *row = calloc(1, row_size);
     if (!row) return 1;
     size_t different = 0;
-    for (size_t i = 0; i < rows; i += 50) {
+    for (size_t i = 0; result == 0 && i < rows; i += 50) {
         mp_task task = {.input = &inputs[i], .output = row, .index = i};
         different += draw_row(&task) || memcmp(row, pixels + i * row_size, row_size) != 0;
     }
@@ -98,5 +112,5 @@ int main(int argc, char **argv)
     free(inputs);
     mp_pool_destroy(pool);
     mp_block_destroy(picture);
-    return written && !different ? 0 : 1;
+    return written && !different && result == 0 ? 0 : 1;
 }

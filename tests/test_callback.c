@@ -9,6 +9,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#if HAS_SIGNALS
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 static mp_pool create(int workers)
 {
@@ -41,7 +46,7 @@ static int dies(mp_task *task)
 /* What was called so far. */
 struct calls {
     _Atomic int good, bad;
-    int sum; /* of outputs */
+    int64_t sum; /* of outputs */
     int error;
     mp_pool pool; /* for those that do something with it */
     int result;   /* of that */
@@ -98,7 +103,7 @@ static void while_joining(void **state)
     ok(mp_pool_join(pool, LIMIT));
     assert_calls(&calls, 90, 10);
     assert_int_equal(calls.error, MP_ETASK);
-    int sum = 0;
+    int64_t sum = 0;
     for (int i = 1; i <= 100; i++) sum += i % 10 ? i * i : 0;
     assert_int_equal(calls.sum, sum);
     assert_true(pthread_equal(calls.thread, pthread_self()));
@@ -291,6 +296,107 @@ static void may_do_anything(void **state)
     assert_in_range(calls.good + calls.bad, 1, 6);
 }
 
+/* The handle that a call which waits gives to its callback is that call's. */
+static void keep_result(mp_result result, void *context)
+{
+    *(mp_result *)context = result;
+}
+
+static void not_kept(void **state)
+{
+    (void)state;
+    mp_pool pool = create(1);
+    mp_result kept = {0};
+    int x = 3, y = 0;
+    mp_call_options options = {.callback = keep_result, .context = &kept};
+    ok(mp_pool_apply(pool, square, &x, sizeof x, &y, sizeof y, &options));
+    fails(MP_EBADHANDLE, mp_result_wait(kept, 0));
+    ok(mp_pool_apply(pool, square, &x, sizeof x, &y, sizeof y, NULL));
+    fails(MP_EBADHANDLE, mp_result_wait(kept, 0));
+    ok(mp_pool_destroy(pool));
+}
+
+static void pause_ms(int milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
+}
+
+/* One that takes longer than there is between two of them. */
+static void be_slow(const mp_progress *progress, void *context)
+{
+    (void)progress;
+    ++*(int *)context;
+    pause_ms(120);
+}
+
+static int destroy_result(void *args)
+{
+    return mp_result_destroy(*(mp_result *)args);
+}
+
+static void slow_progress(void **state)
+{
+    (void)state;
+    mp_pool pool = create(1);
+    struct gate gate = gate_create();
+    int shown = 0;
+    mp_result results[4];
+    mp_call_options options = {.progress_callback = be_slow, .context = &shown};
+    for (int i = 0; i < 4; i++)
+        ok(mp_pool_apply_async(pool, &results[i], wait_for_gate, &gate, sizeof gate, 0, &options));
+    while (shown < 6) {
+        int result = mp_result_wait(results[3], 10);
+        assert_int_equal(result, MP_ETIMEDOUT);
+    }
+    /* Of one whose result another process destroys nothing is heard any more. */
+    mp_process child;
+    ok(mp_process_start(&child, destroy_result, &results[1], sizeof results[1], NULL));
+    assert_ends(child, 0);
+    fails(MP_ETIMEDOUT, mp_result_wait(results[3], 150));
+    assert_true(gate_open(gate));
+    for (int i = 0; i < 4; i++) {
+        if (i == 1) continue;
+        ok(mp_result_wait(results[i], LIMIT));
+        ok(mp_result_destroy(results[i]));
+    }
+    ok(mp_pool_destroy(pool));
+    gate_destroy(gate);
+}
+
+static void while_iterating(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    int in[100] = {0};
+    mp_pool pool = create(1);
+    mp_items items = {in, sizeof *in, 100};
+    mp_imap *imap;
+    mp_item item;
+    for (int i = 0; i < 10; i++) submit(pool, i, &calls);
+    ok(mp_pool_imap(pool, &imap, square, mp_source_array, &items, sizeof *in, NULL));
+    while (ok(mp_imap_next(imap, &item, LIMIT)) == 1) {}
+    assert_calls(&calls, 10, 0); /* one worker: they come first */
+    mp_imap_destroy(imap);
+    ok(mp_pool_destroy(pool));
+}
+
+/* Each callback is there before the wait for its result is over. */
+static void before_the_wait_ends(void **state)
+{
+    (void)state;
+    struct calls calls = {.good = 0};
+    mp_pool pool = create(2);
+    mp_call_options options = to(&calls);
+    for (int i = 0; i < 2000; i++) {
+        mp_result result;
+        ok(mp_pool_apply_async(pool, &result, square, &i, sizeof i, sizeof i, &options));
+        while (mp_result_wait(result, 0) == MP_ETIMEDOUT) {}
+        assert_int_equal(calls.good, i + 1);
+        ok(mp_result_destroy(result));
+    }
+    ok(mp_pool_destroy(pool));
+}
+
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
 static int submit_and_join(void *args)
@@ -373,6 +479,89 @@ static void in_threads(void **state)
     ok(mp_pool_join(shared.pool, LIMIT));
     assert_int_equal(shared.called, 4 * (200 + 29));
     ok(mp_pool_destroy(shared.pool));
+}
+
+#if HAS_SIGNALS
+
+static pid_t copy;
+
+static void make_copy(mp_result result, void *context)
+{
+    (void)result;
+    if (copy < 0) copy = fork();
+    ++*(int *)context;
+}
+
+/* A copy that was made in a callback has nothing to do with the others. */
+static void copied(void **state)
+{
+    (void)state;
+    mp_pool pool = create(1);
+    int calls = 0, x = 1, status = 1;
+    mp_call_options options = {.callback = make_copy, .context = &calls};
+    copy = -1;
+    for (int i = 0; i < 5; i++) ok(mp_pool_apply_async(pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    mp_result last;
+    ok(mp_pool_apply_async(pool, &last, square, &x, sizeof x, sizeof x, NULL)); /* one worker: it comes last */
+    while (calls == 0 || (copy > 0 && mp_result_ready(last) == 0)) (void)mp_pool_poll(pool);
+    if (copy == 0) _exit(calls == 1 ? 0 : 1);
+    ok(mp_result_wait(last, LIMIT));
+    assert_int_equal(calls, 5);
+    assert_true(waitpid(copy, &status, 0) == copy && status == 0);
+    ok(mp_result_destroy(last));
+    ok(mp_pool_destroy(pool));
+}
+
+#endif
+
+struct pair {
+    mp_pool pool;
+    struct gate second;
+    _Atomic int passed, failed;
+};
+
+static void wait_for_second(mp_result result, void *context)
+{
+    struct pair *pair = context;
+    (void)result;
+    if (gate_pass(pair->second))
+        pair->passed++;
+    else
+        pair->failed++;
+}
+
+static void be_second(mp_result result, void *context)
+{
+    struct pair *pair = context;
+    (void)result;
+    (void)gate_open(pair->second);
+}
+
+static void *wait_and_call(void *context)
+{
+    struct pair *pair = context;
+    while (!pair->passed && !pair->failed)
+        if (mp_pool_poll(pair->pool) < 0) pair->failed++;
+    return NULL;
+}
+
+/* While one thread is in a callback another one runs the next. */
+static void side_by_side(void **state)
+{
+    (void)state;
+    struct pair pair = {.pool = create(1), .second = gate_create()};
+    pthread_t threads[2];
+    int x = 1;
+    mp_call_options options = {.callback = wait_for_second, .context = &pair};
+    ok(mp_pool_apply_async(pair.pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    options.callback = be_second;
+    ok(mp_pool_apply_async(pair.pool, NULL, square, &x, sizeof x, sizeof x, &options));
+    ok(mp_pool_map(pair.pool, square, &x, sizeof x, &x, sizeof x, 0, NULL));
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, wait_and_call, &pair), 0);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(pair.passed, 1);
+    ok(mp_pool_destroy(pair.pool));
+    gate_destroy(pair.second);
 }
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */
@@ -472,8 +661,16 @@ static const struct test_case cases[] = {
     CASE(of_maps),
     CASE(not_of_destroyed_ones),
     CASE(may_do_anything),
+    CASE(not_kept),
+    CASE(slow_progress),
+    CASE(while_iterating),
+    CASE(before_the_wait_ends),
     CASE(each_its_own),
     CASE_THREADS(in_threads),
+    CASE_THREADS(side_by_side),
+#if HAS_SIGNALS
+    CASE_LEAVES(copied),
+#endif
     CASE(tells_how_far),
     CASE(counts_what_runs),
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     WORKERS = 2,
@@ -290,6 +291,98 @@ static void reads_no_further(void **state)
     gate_destroy(gate);
 }
 
+static void pause_ms(int milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
+}
+
+static int next_slowly(void *state, mp_bytes *input)
+{
+    pause_ms(20);
+    return next_number(state, input);
+}
+
+/* What is there is returned before a slow source is asked again. */
+static void slow_sources(void **state)
+{
+    (void)state;
+    mp_pool pool = create(WORKERS);
+    for (int ordered = 0; ordered < 2; ordered++) {
+        struct numbers numbers = {.count = 30};
+        mp_imap *imap = start(ordered, pool, square, next_slowly, &numbers, sizeof(int), NULL);
+        mp_item item;
+        for (int i = 0; i < 30; i++) {
+            assert_int_equal(ok(mp_imap_next(imap, &item, LIMIT)), 1);
+            if (i < 10) assert_in_range(numbers.next, i + 1, i + 15); /* 1 or 2, but for who has the CPU */
+        }
+        assert_over(imap);
+        mp_imap_destroy(imap);
+    }
+    ok(mp_pool_destroy(pool));
+}
+
+/* It has one each third time that it is asked. */
+static int next_at_times(void *state, mp_bytes *input)
+{
+    static int asked;
+    return asked++ % 3 == 2 ? next_number(state, input) : MP_ETIMEDOUT;
+}
+
+static void empty_sources(void **state)
+{
+    (void)state;
+    mp_pool pool = create(WORKERS);
+    for (int ordered = 0; ordered < 2; ordered++) {
+        struct numbers numbers = {.count = 50};
+        mp_imap *imap = start(ordered, pool, square, next_at_times, &numbers, sizeof(int), NULL);
+        mp_item item;
+        int taken = 0, result;
+        while ((result = mp_imap_next(imap, &item, LIMIT)) != 0) {
+            if (result < 0) assert_int_equal(result, MP_ETIMEDOUT);
+            taken += result == 1;
+        }
+        assert_int_equal(taken, 50);
+        assert_over(imap);
+        mp_imap_destroy(imap);
+    }
+    ok(mp_pool_destroy(pool));
+}
+
+/* A source may use libmp, but not its own imap. */
+struct looping {
+    mp_imap *imap;
+    int result, times;
+    bool destroys;
+};
+
+static int ask_itself(void *state, mp_bytes *input)
+{
+    struct looping *looping = state;
+    mp_item item;
+    looping->result = mp_imap_next(looping->imap, &item, 0);
+    if (looping->destroys) mp_imap_destroy(looping->imap);
+    *input = (mp_bytes){"", 0};
+    return looping->times++ < 3;
+}
+
+static void not_itself(void **state)
+{
+    (void)state;
+    mp_pool pool = create(WORKERS);
+    struct looping looping = {.times = 0};
+    mp_item item;
+    looping.imap = start(true, pool, nothing, ask_itself, &looping, 0, NULL);
+    for (int i = 0; i < 3; i++) assert_int_equal(ok(mp_imap_next(looping.imap, &item, LIMIT)), 1);
+    assert_int_equal(looping.result, MP_EBUSY);
+    mp_imap_destroy(looping.imap);
+    looping = (struct looping){.destroys = true};
+    looping.imap = start(true, pool, nothing, ask_itself, &looping, 0, NULL);
+    fails(MP_ECANCELED, mp_imap_next(looping.imap, &item, LIMIT));
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    ok(mp_pool_destroy(pool));
+}
+
 static void source_fails(void **state)
 {
     (void)state;
@@ -367,9 +460,10 @@ static void supervisor_dies(void **state)
     for (int i = 0; i < 3000; i++) {
         mp_worker workers[WORKERS];
         size_t count;
-        if (i % 1000 == 500) {
-            ok(mp_pool_workers(pool, workers, WORKERS, &count));
-            if (count) (void)mp_process_kill(mp_process_parent(workers[0].process));
+        if (i % 1000 == 500) { /* all are there, so that it is not just starting one, which nobody would know */
+            do ok(mp_pool_workers(pool, workers, WORKERS, &count));
+            while (count < WORKERS);
+            ok(mp_process_kill(mp_process_parent(workers[0].process)));
         }
         assert_int_equal(ok(mp_imap_next(imap, &item, LIMIT)), 1);
         assert_int_equal(item.index, i);
@@ -477,6 +571,19 @@ static void stops(void **state)
     fails(MP_ECANCELED, mp_imap_next(imap, &item, LIMIT));
     mp_imap_destroy(imap);
     free(in);
+    /* One that is destroyed is no reason to stop. */
+    mp_event gone;
+    ok(mp_event_create(&gone, NULL));
+    struct numbers numbers = {.count = 200};
+    imap = start(true, pool, square, next_number, &numbers, sizeof(int),
+                 &(mp_call_options){.stop = gone, .read_ahead = 10});
+    for (int i = 0; i < 200; i++) {
+        if (i == 50) ok(mp_event_destroy(gone));
+        assert_int_equal(ok(mp_imap_next(imap, &item, LIMIT)), 1);
+        assert_int_equal(item.outcome.error, 0);
+    }
+    assert_over(imap);
+    mp_imap_destroy(imap);
     ok(mp_pool_destroy(pool));
     ok(mp_event_destroy(stopper.stop));
     ok(mp_block_destroy(stopper.begun));
@@ -572,6 +679,9 @@ static void bad_input(void **state)
     fails(MP_EINVAL, mp_pool_imap(pool, &imap, NULL, next_number, &numbers, 4, NULL));
     fails(MP_EINVAL, mp_pool_imap(pool, &imap, square, NULL, &numbers, 4, NULL));
     fails(MP_EINVAL, mp_pool_imap_unordered(pool, &imap, square, mp_source_array, NULL, 4, NULL));
+    fails(MP_EINVAL, mp_pool_imap_unordered(pool, &imap, square, mp_source_lines, NULL, 4, NULL));
+    fails(MP_EINVAL, mp_source_lines(NULL, &(mp_bytes){0}));
+    fails(MP_EINVAL, mp_source_array(NULL, &(mp_bytes){0}));
     fails(MP_EINVAL, mp_pool_imap(pool, &imap, square, next_number, &numbers, SIZE_MAX, NULL));
     fails(MP_EINVAL,
           mp_pool_imap(pool, &imap, square, next_number, &numbers, 4, &(mp_call_options){.read_ahead = SIZE_MAX}));
@@ -603,10 +713,13 @@ static const struct test_case cases[] = {
     CASE(lines),
     CASE(any_size),
     CASE(reads_no_further),
+    CASE(slow_sources),
+    CASE(empty_sources),
+    CASE(not_itself),
     CASE(source_fails),
     CASE(only_that_item),
     CASE(tries_again),
-    CASE_LEAVES(supervisor_dies),
+    CASE(supervisor_dies),
     CASE(goes_on_when_closed),
     CASE(terminated),
     CASE(destroyed_midway),

@@ -833,6 +833,47 @@ static void interrupted(void **state)
 
 #endif
 
+static int join_own_pool(mp_task *task)
+{
+    const mp_pool *pool = task->input;
+    return mp_pool_join(*pool, MP_FOREVER) == MP_EDEADLK && mp_pool_destroy(*pool) == MP_EDEADLK ? 0 : 99;
+}
+
+static void workers_do_not_join(void **state)
+{
+    (void)state;
+    mp_pool pool = create(1, NULL);
+    ok(mp_pool_apply(pool, join_own_pool, &pool, sizeof pool, NULL, 0, NULL));
+    ok(mp_pool_destroy(pool));
+}
+
+static int other_size(mp_task *task)
+{
+    const size_t *size = task->input;
+    task->output_size = *size;
+    *(int *)task->output = 7;
+    return mp_task_reserve(task, 100) == MP_EMSGSIZE ? 0 : 99;
+}
+
+/* A map of one item is as any other. */
+static void one_item(void **state)
+{
+    (void)state;
+    mp_pool pool = create(1, NULL);
+    for (size_t size = 2; size <= 400; size += 398) {
+        size_t in[2] = {size, size};
+        for (size_t count = 1; count <= 2; count++) {
+            int out[2] = {0};
+            mp_outcome outcomes[2];
+            ok(mp_pool_map(pool, other_size, in, sizeof *in, out, sizeof *out, count,
+                           &(mp_call_options){.outcomes = outcomes}));
+            assert_int_equal(out[0], 7);
+            assert_int_equal(outcomes[0].error, 0);
+        }
+    }
+    ok(mp_pool_destroy(pool));
+}
+
 /* ---- who submits ------------------------------------------------------------------------------------------------- */
 
 static int submit_in_child(void *args)
@@ -1014,6 +1055,8 @@ static const struct test_case cases[] = {
     CASE(cancels),
     CASE(takes_too_long),
     CASE(stops),
+    CASE(workers_do_not_join),
+    CASE(one_item),
 #if HANDLERS_RUN
     CASE(interrupted),
 #endif

@@ -28,7 +28,7 @@
  * Besides its workers a pool has one more process, its supervisor, which does nothing but to start and replace them: the
  * workers are its children, and it is a daemon of who has created the pool: when that ends, they do. Should the supervisor
  * end alone its workers end, too, and whoever waits for a result of the pool, or submits something, starts another one, which
- * is a daemon of that process. Workers and supervisor ignore SIGINT: Ctrl-C ends whom it concerns.
+ * is a daemon of that process. The pool itself stays, as a queue does, until somebody destroys it, or the family ends. Workers and supervisor ignore SIGINT: Ctrl-C ends whom it concerns.
  * The library starts no threads for a pool.
  *
  * Inputs are copied into shared memory, and outputs out of it, unless they lie there already: in an mp_array, an mp_block, an
@@ -36,11 +36,13 @@
  *
  * Callbacks run in the process that has submitted, in a thread of it that waits for something of that pool: in mp_pool_poll,
  * mp_pool_join and mp_pool_destroy, in mp_result_wait, mp_result_wait_all and mp_result_get, in mp_pool_apply, mp_pool_map and
- * mp_pool_starmap. There is no hidden thread: a program that does none of these is not called back. Each call gets one of
+ * mp_pool_starmap, in mp_imap_next; not in mp_wait, which knows no pools. There is no hidden thread: a program that does none
+ * of these is not called back. Each call gets one of
  * callback and error_callback, once, unless its result is destroyed before, or its pool by another process. The result is there
  * then; one that the caller has not asked for is destroyed after the callback. A callback may submit, and close or destroy the
- * pool. While one runs no other one does in that thread. Calls that wait, apply, map and starmap, call back, too, before they
- * return.
+ * pool: then those that are still due are not called, and who waits for the pool is told MP_EBADHANDLE. While one runs no other
+ * one does in that thread. Calls that wait, apply, map and starmap, call back, too, before they return. mp_pool_destroy calls
+ * back for what it cancels.
  *
  * Besides their own errors all calls that submit return these:
  *  - MP_EINVAL: function is NULL, a size that is none, inputs or outputs that are NULL although they have a size; an option
@@ -64,9 +66,9 @@ MP_BEGIN
 /** How a task ended. */
 typedef struct mp_outcome {
     int error; /**< 0, or MP_ETASK: it returned `code`; MP_EWORKERDEAD: the worker ended with exit code `code` (-9: killed);
-                    MP_ETIMEDOUT: it ran longer than allowed; MP_ECANCELED; MP_EINIT, MP_ENOMEM, MP_ENOTARGET, MP_ESTALE: it
-                    could not be run */
-    int code;
+                    MP_ETIMEDOUT: it ran longer than allowed; MP_ECANCELED; MP_EMSGSIZE: it has put out more than it had
+                    room for; MP_EINIT, MP_ENOMEM, MP_ENOTARGET, MP_ESTALE: it could not be run */
+    int code; /**< of MP_ETASK and MP_EWORKERDEAD; of the others it says nothing */
 } mp_outcome;
 
 /** What a task sees. */
@@ -74,7 +76,7 @@ typedef struct mp_task {
     const void *input; /**< aligned as the inputs were, or to 64 bytes if they were copied; NULL if there are none */
     size_t input_size;
     void *output;              /**< zeroed; NULL if it has no size */
-    size_t output_size;        /**< bytes of it; a task of its own (mp_pool_apply) may make that smaller */
+    size_t output_size;        /**< bytes of it; a task of its own (mp_pool_apply, an imap's) may make that smaller */
     size_t index;              /**< of the item */
     int attempt;               /**< 0, or how often its worker has died */
     const void *const *inputs; /**< of a starmap: one for each column */
@@ -84,11 +86,13 @@ typedef struct mp_task {
 typedef int (*mp_task_function)(mp_task *task);
 
 /**
- * Make room for a larger output, by a task that is running: task->output and output_size are new, and all zero.
+ * Make room for an output of that size, by a task that is running: task->output and output_size are new, and all zero. What
+ * was in it before is lost. An imap's task, and one of its own, may do so as often as it likes.
  *
  * \param size  bytes.
  * \returns 0, or
- *   MP_EMSGSIZE  it is one of a map, and has its place among the others; or size is over options.max_output;
+ *   MP_EMSGSIZE  it is one of a map, of whatever count, and has its place among the others, which is smaller; or size is over
+ *                options.max_output;
  *   MP_ENOMEM    the arena, or the machine, has not that much;
  *   MP_EINVAL    it is not the task that runs in this process.
  *
@@ -130,8 +134,11 @@ typedef struct mp_call_options {
     size_t max_output;     /**< bytes that mp_task_reserve gives; 0: any */
     int retries;           /**< of an item whose worker has died, or that took too long */
     int64_t time_limit_ms; /**< of each item: then its worker is killed, and replaced; 0: none */
-    mp_event stop; /**< once it is set no more items are begun, they are cancelled. A signal handler may set it */
-    const char *progress; /**< a label: a bar is drawn on stderr, if that is a terminal, while the caller waits */
+    mp_event stop; /**< once it is set no more items are begun, they are cancelled, and those that run are waited for. A
+                        signal handler may set it */
+    const char
+        *progress; /**< a label, of which 31 bytes are kept: a bar is drawn on stderr, if that is a terminal, while the
+                               caller waits */
     void (*callback)(mp_result result, void *context);       /**< what was submitted is done, and all of it went well */
     void (*error_callback)(mp_result result, void *context); /**< it is done, and something failed, or was cancelled */
     void (*progress_callback)(const mp_progress *progress, void *context); /**< some times a second, and at the end */
@@ -182,11 +189,12 @@ MP_API int mp_pool_close(mp_pool pool);
 MP_API int mp_pool_terminate(mp_pool pool);
 
 /**
- * Wait until all workers have ended, of a pool that is closed or terminated.
+ * Wait until all workers have ended, of a pool that is closed or terminated, or that has failed (MP_EINIT).
  *
  * \returns 0, or
  *   MP_EBUSY      the pool is open: close it before;
- *   MP_EDEADLK    it is closed, and this thread has an imap of it with inputs that it has not read;
+ *   MP_EDEADLK    it is closed, and this thread has an imap of it with inputs that it has not read; or the caller is one of its
+ *                 workers;
  *   MP_ETIMEDOUT  there were workers when the time ended.
  *
  * \threadsafety  any thread.
@@ -198,7 +206,7 @@ MP_API int mp_pool_join(mp_pool pool, int64_t timeout_ms);
 /**
  * Terminate, join, and free a pool. Results that were not got are gone; who waits for one is told MP_EBADHANDLE.
  *
- * \returns 0.
+ * \returns 0, or MP_EDEADLK: the caller is one of its workers.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family, but its workers.
@@ -416,7 +424,8 @@ MP_API int mp_result_outcome(mp_result result, size_t index, mp_outcome *outcome
 MP_API int mp_result_cancel(mp_result result);
 
 /**
- * Forget a result. What is not done yet is done all the same; cancel it before, if it shall not be. Who waits for it is told
+ * Forget a result. What is not done yet is done all the same, before what was submitted later; cancel it before, if it shall
+ * not be. Who waits for it is told
  * MP_EBADHANDLE.
  *
  * \returns 0.
@@ -462,9 +471,12 @@ MP_API int mp_pool_workers(mp_pool pool, mp_worker *workers, size_t capacity, si
 /**
  * Where the inputs of an imap come from. It is called by mp_imap_next, in the process and the thread that calls that.
  *
+ * It may use libmp, but not its own imap.
+ *
  * \param state  as it was given to mp_pool_imap.
  * \param input  receives one input; it is copied before the next call.
- * \returns 1: there is one; 0: there are no more; negative: a failure, which mp_imap_next returns after the items before it.
+ * \returns 1: there is one; 0: there are no more; MP_ETIMEDOUT: there is none now, ask again later; or another negative number:
+ *   a failure, which mp_imap_next returns after the items before it.
  */
 typedef int (*mp_source)(void *state, mp_bytes *input);
 
@@ -474,7 +486,13 @@ typedef struct mp_items {
     size_t item_size, count;
 } mp_items;
 
-/** A source: the items of an array. \param items  an mp_items, of which what was read is taken away. */
+/**
+ * A source: the items of an array.
+ *
+ * \param items  an mp_items, of which what was read is taken away; so each imap needs one of its own.
+ * \param input  receives an item.
+ * \returns 1, 0 (there are no more), or MP_EINVAL (one of them is NULL).
+ */
 MP_API int mp_source_array(void *items, mp_bytes *input);
 
 /**
@@ -482,7 +500,8 @@ MP_API int mp_source_array(void *items, mp_bytes *input);
  *
  * \param file   a FILE *, open for reading.
  * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes.
- * \returns 1, 0 (there are no more), or MP_ESYSTEM and the like: it could not be read.
+ * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), or MP_ESYSTEM and the like: it could not be read. A signal
+ *   does not end it.
  */
 MP_API int mp_source_lines(void *file, mp_bytes *input);
 
@@ -500,8 +519,9 @@ typedef struct mp_item {
 /**
  * Run a task for each of many inputs, and return the items one after the other, in the order of their inputs.
  *
- * The source is read as far ahead as options.read_ahead says, and no further, however many inputs there are. A task sees an
- * input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is closed afterwards does what the
+ * The source is read as far ahead as options.read_ahead says, and no further, however many inputs there are. One that is slow,
+ * a terminal or a pipe, is not asked again while an item is there; one that waits for what becomes of its last input needs a
+ * read_ahead of 1. A task sees an input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is closed afterwards does what the
  * imap has not read yet, too.
  *
  * \param imap         receives it: mp_imap_destroy.
@@ -510,7 +530,8 @@ typedef struct mp_item {
  * \param state        for the source; it stays the caller's, who keeps it until the imap is destroyed.
  * \param output_size  bytes that a task finds for its output; it may put out fewer, and, by mp_task_reserve, more.
  * \param options      NULL: all defaults. Callbacks are for other calls: MP_EINVAL.
- * \returns 0, or what submitting returns (above), or MP_EINVAL: imap or source is NULL, or the state of mp_source_array.
+ * \returns 0, MP_ECLOSED, MP_EINIT or MP_ENOMEM as above, or MP_EINVAL: imap or source is NULL, or the state of one of the
+ *   sources above; an option out of its range.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -536,15 +557,19 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
  * The next item, waiting for it, and reading the source as far as there is room.
  *
  * \param item        receives it.
- * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever. The source may take longer.
- * \returns 1: an item, which may have failed: item->outcome; 0: there are no more; or, and again with each further call,
- *   what the source has returned, if that is negative;
- *   MP_ECANCELED   options.stop was set: all that was begun has been returned, the source was read no further;
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever. It is asked between two calls of the source,
+ *                    which may take longer.
+ * \returns 1: an item, which may have failed: item->outcome; 0: there are no more; or, when all items have been returned, those
+ *   that were not begun as MP_ECANCELED, and again with each further call,
+ *   what the source has returned, if that is negative; MP_EINVAL: its input is NULL, and has a size;
+ *   MP_ECANCELED   options.stop was set: the source was read no further;
  *   MP_ECLOSED     the pool was terminated; MP_EINIT likewise;
+ *   MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP, MP_ESYSTEM: as submitting (above);
  *   MP_EBADHANDLE  the pool was destroyed;
  *   or, and it may go on,
- *   MP_ETIMEDOUT   there is no item yet;
+ *   MP_ETIMEDOUT   there is no item yet; or the source said so, and there is nothing else to wait for;
  *   MP_ENOMEM      the arena, or the machine, has not the memory for an input;
+ *   MP_EBUSY       it was called by its own source, or a progress callback of its own;
  *   MP_ENOTOWNER   it is another process's;
  *   MP_EINVAL      imap or item is NULL.
  *
@@ -555,7 +580,8 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
 MP_NODISCARD MP_API int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms);
 
 /**
- * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended.
+ * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended. Its own source,
+ * or a callback in its mp_imap_next, may do so: that returns MP_ECANCELED then.
  *
  * \threadsafety  any thread, one at a time.
  * \processes     the one that has made it; a copy of it, made by fork, frees the copy.

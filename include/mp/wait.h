@@ -14,6 +14,7 @@
  *   - a connection: there is something to receive; or the other end is closed, or all who held it are dead, recv says which
  *   - a queue: there is an item to get; or it is closed and empty
  *   - an event: it is set
+ *   - a result of a pool: it is there
  *   - a semaphore: its value is above 0; no unit is taken
  *
  * A queue that is empty, and which nobody is left to put anything into, is ready, too, but only if nothing else is: who waits

@@ -28,6 +28,7 @@ struct pending {
     bool hidden;     /* the caller has not got it */
     bool used;       /* by a thread that submits it, or shows how far it is: by no other one then */
     bool dropped;    /* nobody else has it: that one frees it */
+    bool passed;     /* it was left in the inbox for that: that one says that there is something */
     mp_call_options options;
     struct mp__progress progress;
 };
@@ -39,7 +40,7 @@ struct mailbox {
     size_t shows; /* of those, how many want to show how far they are */
 };
 
-_Atomic size_t mp__callbacks;
+_Atomic size_t mp__callbacks, mp__mailboxes;
 
 /* All of it under the lock, which is never held while something else is called. */
 static struct mp__local_lock lock;
@@ -54,6 +55,14 @@ static void forked(void)
     mailboxes = NULL;
     running = false;
     atomic_store_explicit(&mp__callbacks, 0, memory_order_relaxed);
+    atomic_store_explicit(&mp__mailboxes, 0, memory_order_relaxed);
+}
+
+bool mp__callbacks_hold(bool hold)
+{
+    bool was = running;
+    running = hold;
+    return was;
 }
 
 /* ---- mailboxes --------------------------------------------------------------------------------------------------- */
@@ -86,6 +95,7 @@ static int make_mailbox(const char *call, uint64_t pool_id)
     if (!there) {
         mailbox->next = mailboxes;
         mailboxes = mailbox;
+        atomic_fetch_add_explicit(&mp__mailboxes, 1, memory_order_relaxed);
     }
     mp__local_release(&lock);
     struct mp__pool *pool;
@@ -148,14 +158,25 @@ int mp__callback_prepare(struct mp__call *call)
     return 0;
 }
 
+void mp__callback_dispose(void *cookie)
+{
+    struct pending *pending = cookie;
+    if (!pending) return;
+    mp__progress_abandon(&pending->progress);
+    free(pending);
+}
+
 /* That thread uses it no more. */
 static void let_go(struct pending *pending)
 {
     mp__local_acquire(&lock);
     pending->used = false;
     bool dropped = pending->dropped;
+    uint64_t flag = pending->passed && !dropped ? pending->mailbox->flag : 0;
+    pending->passed = false;
     mp__local_release(&lock);
-    if (dropped) free(pending);
+    if (dropped) mp__callback_dispose(pending);
+    if (flag) (void)mp__flag_set(flag, MP__RESULT);
 }
 
 void mp__callback_submitted(const struct mp__call *call, uint64_t result)
@@ -166,7 +187,7 @@ void mp__callback_submitted(const struct mp__call *call, uint64_t result)
     let_go(pending);
 }
 
-/* Whether the caller is the one who frees it. The lock is held. */
+/* Whether the caller is the one who disposes of it. The lock is held. */
 static bool drop(struct pending *pending)
 {
     unlink_pending(pending);
@@ -174,14 +195,14 @@ static bool drop(struct pending *pending)
     return !pending->used;
 }
 
-void mp__callback_drop(void *cookie)
+void *mp__callback_unlink(void *cookie)
 {
     struct pending *pending = cookie;
-    if (!pending) return;
+    if (!pending) return NULL;
     mp__local_acquire(&lock);
     bool mine = drop(pending);
     mp__local_release(&lock);
-    if (mine) free(pending);
+    return mine ? pending : NULL;
 }
 
 void mp__callbacks_forget(uint64_t pool)
@@ -191,7 +212,10 @@ void mp__callbacks_forget(uint64_t pool)
     struct mailbox **link = &mailboxes;
     while (*link && (*link)->pool != pool) link = &(*link)->next;
     struct mailbox *mailbox = *link;
-    if (mailbox) *link = mailbox->next;
+    if (mailbox) {
+        *link = mailbox->next;
+        atomic_fetch_sub_explicit(&mp__mailboxes, 1, memory_order_relaxed);
+    }
     while (mailbox && mailbox->first) {
         struct pending *pending = mailbox->first;
         if (!drop(pending)) continue;
@@ -201,10 +225,16 @@ void mp__callbacks_forget(uint64_t pool)
     mp__local_release(&lock);
     while (gone) {
         struct pending *next = gone->next;
-        free(gone);
+        mp__callback_dispose(gone);
         gone = next;
     }
     free(mailbox);
+}
+
+void mp__callbacks_settle(uint64_t pool)
+{
+    bool some = atomic_load_explicit(&mp__mailboxes, memory_order_relaxed) != 0;
+    if (some && !mp__control_of(pool, MP__POOL)) mp__callbacks_forget(pool);
 }
 
 /* ---- calling back ------------------------------------------------------------------------------------------------ */
@@ -212,11 +242,10 @@ void mp__callbacks_forget(uint64_t pool)
 void mp__callback_call(const mp_call_options *options, uint64_t result, bool failed)
 {
     void (*function)(mp_result, void *) = failed ? options->error_callback : options->callback;
-    bool was = running;
     if (!function) return;
-    running = true;
+    bool held = mp__callbacks_hold(true);
     function((mp_result){result}, options->context);
-    running = was;
+    (void)mp__callbacks_hold(held);
 }
 
 /* What is finished and was taken out of the inbox. */
@@ -227,99 +256,115 @@ struct finished {
     mp_progress last;
 };
 
-/* 1, 0: there is none, or an error (detail set). */
-static int take(const char *call, uint64_t pool_id, uint64_t inbox, struct finished *finished)
+/* Under the pool's lock. False: there is none, or another thread uses that one, and will say when it does not. */
+static bool take_first(struct mp__pool *pool, uint64_t inbox_offset, struct finished *finished)
 {
-    struct mp__pool *pool;
-    int result = mp__pool_enter(call, pool_id, &pool);
-    if (result < 0) return result;
-    uint64_t offset = mp__inbox_take(pool, inbox);
+    const struct mp__inbox *inbox = mp__inbox_at(inbox_offset);
+    uint64_t offset = inbox ? inbox->first : 0;
     const struct mp__job *job = mp__job_at(offset);
     struct pending *pending = job ? (struct pending *)(uintptr_t)job->cookie : NULL;
-    if (pending) {
-        finished->pending = pending;
-        finished->result = job->result;
-        finished->failed = job->failed || job->broken;
-        mp__local_acquire(&lock);
-        unlink_pending(pending);
-        mp__local_release(&lock);
-    }
-    if (pending) mp__job_count(pool, offset, job, &finished->last);
-    mp__pool_leave(pool);
-    return pending != NULL;
+    if (!pending) return false;
+    mp__local_acquire(&lock);
+    bool used = pending->used;
+    pending->passed = used;
+    if (!used) unlink_pending(pending);
+    mp__local_release(&lock);
+    if (used) return false;
+    finished->pending = pending;
+    finished->result = job->result;
+    finished->failed = job->failed || job->broken;
+    mp__job_count(pool, offset, job, &finished->last);
+    (void)mp__inbox_take(pool, inbox_offset);
+    if (inbox->first) (void)mp__flag_set(inbox->flag, MP__RESULT); /* any other thread may have that */
+    return true;
 }
 
-static bool run_one(const struct finished *finished)
+/* 1, 0: there is none, or an error (detail set). */
+static int take(const char *call, const struct mailbox *mailbox, struct finished *finished)
+{
+    struct mp__pool *pool;
+    if (mp__flag_clear(mailbox->flag, MP__RESULT) == 0) return 0;
+    int result = mp__pool_enter(call, mailbox->pool, &pool);
+    if (result < 0) { /* later, perhaps */
+        (void)mp__flag_set(mailbox->flag, MP__RESULT);
+        return result;
+    }
+    bool taken = take_first(pool, mailbox->inbox, finished);
+    mp__pool_leave(pool);
+    return taken;
+}
+
+/* Whether it had a callback. */
+static bool run_one(const struct finished *finished, uint64_t self)
 {
     struct pending *pending = finished->pending;
     const mp_call_options *options = &pending->options;
-    bool called = finished->failed ? options->error_callback : options->callback, used = true;
-    while (used) { /* by another thread, which does not wait for this one */
-        mp__local_acquire(&lock);
-        used = pending->used;
-        mp__local_release(&lock);
-        if (used) mp_os_yield();
-    }
+    bool called = finished->failed ? options->error_callback : options->callback;
     (void)mp__flag_set(finished->result, MP__RESULT); /* whoever has finished it may not have come to that */
-    running = true;
     pending->progress.now = finished->last;
     mp__progress_end(&pending->progress);
     mp__callback_call(options, finished->result, finished->failed);
+    if (mp__family_id() != self) return called; /* a copy of that process, to which nothing of this belongs */
     if (pending->hidden) (void)mp_result_destroy((mp_result){finished->result});
-    running = false;
     free(pending);
     return called;
 }
 
-/* Those that want to be shown, and are due. */
-static void show(const char *call, uint64_t pool)
+/* Nobody has its result any more: it was another process that did that. */
+static void give_up(struct pending *pending)
 {
-    for (;;) {
+    mp__local_acquire(&lock);
+    if (pending->link) {
+        unlink_pending(pending);
+        pending->dropped = true;
+    }
+    mp__local_release(&lock);
+}
+
+/* Those that want to be shown, and are due now. */
+static void show(const char *call, uint64_t pool, uint64_t self)
+{
+    const int64_t time = mp_os_now();
+    while (mp__family_id() == self) {
         mp__local_acquire(&lock);
         const struct mailbox *mailbox = find(pool);
         struct pending *pending = mailbox && mailbox->shows ? mailbox->first : NULL;
-        while (pending && (pending->used || !mp__progress_is_due(&pending->progress))) pending = pending->next;
+        while (pending && (pending->used || !mp__progress_is_due(&pending->progress, time))) pending = pending->next;
         if (pending) pending->used = true;
         mp__local_release(&lock);
         if (!pending) return;
-        running = true;
-        if (mp__result_count(call, pool, pending->result, &pending->progress.now))
-            mp__progress_show(&pending->progress);
-        running = false;
-        let_go(pending);
+        int counted = mp__result_count(call, pool, pending->result, &pending->progress.now);
+        if (counted == 1) mp__progress_show(&pending->progress);
+        mp__progress_put_off(&pending->progress);
+        if (counted == 0) give_up(pending);
+        if (mp__family_id() == self) let_go(pending);
     }
 }
 
 int mp__callbacks_run(const char *call, uint64_t pool)
 {
-    int count = 0, result = 1;
-    uint64_t inbox = 0, flag = 0;
+    const uint64_t self = mp__family_id();
+    struct mailbox mailbox = {.pool = 0};
+    struct finished finished;
+    int count = 0, result = 0;
     if (running || !mp__callbacks_wanted()) return 0;
     mp__local_acquire(&lock);
-    const struct mailbox *mailbox = find(pool);
-    if (mailbox) {
-        inbox = mailbox->inbox;
-        flag = mailbox->flag;
-    }
+    const struct mailbox *found = find(pool);
+    if (found) mailbox = *found;
     mp__local_release(&lock);
-    if (!inbox) return 0;
-    show(call, pool);
-    if (mp__flag_clear(flag, MP__RESULT) == 0) return 0;
-    while (result == 1) {
-        struct finished finished;
-        result = take(call, pool, inbox, &finished);
-        if (result == 1) count += run_one(&finished);
-    }
-    if (result == MP_EBADHANDLE) mp__callbacks_forget(pool);
-    return result < 0 ? result : count;
+    if (!mailbox.pool) return 0;
+    while (mp__family_id() == self && (result = take(call, &mailbox, &finished)) == 1)
+        count += run_one(&finished, self);
+    show(call, pool, self);
+    return result < 0 && !count ? result : count;
 }
 
 uint64_t mp__callbacks_flag(uint64_t pool)
 {
-    if (running || !mp__callbacks_wanted()) return 0;
+    if (running || atomic_load_explicit(&mp__mailboxes, memory_order_relaxed) == 0) return 0;
     mp__local_acquire(&lock);
     const struct mailbox *mailbox = find(pool);
-    uint64_t flag = mailbox && mailbox->first ? mailbox->flag : 0;
+    uint64_t flag = mailbox ? mailbox->flag : 0;
     mp__local_release(&lock);
     return flag;
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
+#include "composites/callback.h"
 #include "composites/inbox.h"
 #include "composites/job.h"
 #include "composites/pool_call.h"
@@ -28,7 +29,9 @@
 #define BATCH_MOST    ((size_t)256)                 /* items that it has at most */
 #define BATCH_BYTES   ((size_t)65536)               /* and bytes, if there are several */
 #define GATHER_TIME   INT64_C(50000)                /* ns that its first item waits for others */
-#define AHEAD         ((size_t)4)                   /* batches for each worker */
+#define PAUSE_MOST    INT64_C(20000000) /* ns that a slow source is not read, for what is about to be done */
+#define PAUSE_LEAST   INT64_C(1000000)
+#define AHEAD         ((size_t)4) /* batches for each worker */
 
 struct batch {
     struct batch *next; /* as they were submitted, in order; or as they came back */
@@ -54,6 +57,10 @@ struct mp_imap {
     /* The inputs. */
     size_t read; /* items */
     bool exhausted, is_shut;
+    bool dry;        /* it had nothing when it was asked last, and may have something later */
+    int64_t reading; /* ns that it took to read it last */
+    bool is_unread;  /* there was no memory for what it gave last: */
+    mp_bytes unread;
     int failure;           /* why it ends early, or 0 */
     char detail[256];      /* of that */
     size_t batch_size;     /* items */
@@ -67,6 +74,8 @@ struct mp_imap {
     struct batch *current; /* its items are being handed out */
     size_t at;             /* up to that one */
     struct mp__progress progress;
+    uint64_t thread;   /* that has called last: its number */
+    bool busy, doomed; /* a call of it is going on; and it is to be destroyed then */
 };
 
 /* ---- lists of batches -------------------------------------------------------------------------------------------- */
@@ -97,6 +106,7 @@ static void take(struct list *list, struct batch *batch)
 int mp_source_array(void *items, mp_bytes *input)
 {
     mp_items *left = items;
+    if (!left || !input) return mp__fail(MP_EINVAL, "mp_source_array: %s is NULL", left ? "input" : "items");
     if (!left->count) return 0;
     *input = (mp_bytes){left->items, left->item_size};
     if (left->items) left->items = (const char *)left->items + left->item_size;
@@ -108,6 +118,7 @@ int mp_source_lines(void *file, mp_bytes *input)
 {
     const char *line;
     size_t size;
+    if (!file || !input) return mp__fail(MP_EINVAL, "mp_source_lines: %s is NULL", file ? "input" : "file");
     int error = mp_os_read_line(file, &line, &size);
     if (error) return mp__fail_os(error, "mp_source_lines: can not read");
     if (!line) return 0;
@@ -136,6 +147,13 @@ static void shut(mp_imap *imap)
         mp__pool_leave(pool);
 }
 
+/* Of the process that has made it, whose inbox is not this one's. */
+static int is_a_copy(const mp_imap *imap)
+{
+    (void)imap;
+    return mp__fail(MP_ENOTOWNER, "mp_imap_next: the imap is another process's");
+}
+
 /* 0 or an error (detail set). */
 static int keep(mp_imap *imap, const mp_bytes *input)
 {
@@ -157,19 +175,44 @@ static int keep(mp_imap *imap, const mp_bytes *input)
     return 0;
 }
 
-/* Read until there is a batch. */
-static void gather(mp_imap *imap, size_t most)
+/* One input more: 0; or an error (detail set) that may pass. */
+static int read_one(mp_imap *imap)
 {
-    int64_t begun = most > 1 ? mp_os_now() : 0;
-    while (!imap->exhausted && imap->gathered < most && imap->size < BATCH_BYTES) {
-        mp_bytes input = {NULL, 0};
-        int more = imap->source(imap->state, &input);
-        if (more < 0 && imap->source != mp_source_lines)
-            more = mp__fail(more, "mp_imap_next: the source has failed with %d: %s", more, mp_strerror(more));
-        int kept = more > 0 ? keep(imap, &input) : 0;
-        if (more <= 0 || kept < 0) end(imap, more < 0 ? more : kept);
-        if (most > 1 && mp_os_now() - begun > GATHER_TIME) break;
+    int more = 1;
+    if (!imap->is_unread) {
+        int64_t since = mp_os_now();
+        imap->unread = (mp_bytes){NULL, 0};
+        more = imap->source(imap->state, &imap->unread);
+        imap->reading = mp_os_now() - since;
     }
+    if (imap->owner != mp__family_id()) return is_a_copy(imap);
+    imap->dry = more == MP_ETIMEDOUT;
+    if (imap->dry) return 0;
+    if (more < 0 && imap->source != mp_source_lines)
+        more = mp__fail(more, "mp_imap_next: the source has failed with %d: %s", more, mp_strerror(more));
+    int kept = more > 0 ? keep(imap, &imap->unread) : 0;
+    imap->is_unread = kept == MP_ENOMEM;
+    if (imap->is_unread) return kept;
+    if (more <= 0 || kept < 0) end(imap, more < 0 ? more : kept);
+    return 0;
+}
+
+/* Whether to ask it is likely to take longer than what can be had meanwhile. */
+static bool is_slow(const mp_imap *imap)
+{
+    return imap->reading > GATHER_TIME;
+}
+
+/* Read until there is a batch: 0 or an error (detail set) that may pass. */
+static int gather(mp_imap *imap, size_t most)
+{
+    int64_t begun = mp_os_now();
+    int result = 0;
+    while (result == 0 && !imap->exhausted && imap->gathered < most && imap->size < BATCH_BYTES) {
+        result = read_one(imap);
+        if (imap->dry || (most > 1 && mp_os_now() - begun > GATHER_TIME)) break;
+    }
+    return result;
 }
 
 /* ---- the window -------------------------------------------------------------------------------------------------- */
@@ -191,6 +234,7 @@ static size_t window_of(const mp_imap *imap, size_t *batch)
 static int submit(mp_imap *imap)
 {
     struct batch *batch = calloc(1, sizeof *batch);
+    if (imap->options.stop.id && !mp__control_of(imap->options.stop.id, MP__EVENT)) imap->options.stop.id = 0;
     if (!batch) return mp__fail(MP_ENOMEM, "mp_imap_next: no memory");
     *batch = (struct batch){.first = imap->read - imap->gathered, .count = imap->gathered};
     struct mp__inputs inputs = {imap->bytes, imap->size, imap->items, batch->first};
@@ -242,23 +286,63 @@ static bool stops(mp_imap *imap)
     return true;
 }
 
-/* Submit as much as there is room for: 0 or an error (detail set) that may pass. */
-static int fill(mp_imap *imap)
+/* Whether something has come back. */
+static bool is_told(const mp_imap *imap)
+{
+    uint64_t state;
+    return mp__flag_find(imap->flag, MP__RESULT, &state) && state & MP__FLAG_SET;
+}
+
+/* Until something has come back: 0, or an error (detail set). */
+static int await(mp_imap *imap, int64_t deadline)
+{
+    uint64_t state;
+    struct mp__control *control = mp__flag_find(imap->flag, MP__RESULT, &state);
+    if (!control) return mp__fail_handle("mp_imap_next", imap->pool, "pool");
+    bool there = state & MP__FLAG_SET;
+    if (!there && !mp__deadline_passed(deadline)) there = mp__flag_spin(control, state);
+    if (there) return 0;
+    uint64_t stop = imap->failure ? 0 : imap->options.stop.id;
+    if (stop && !mp__control_of(stop, MP__EVENT)) stop = 0;
+    size_t which;
+    mp_handle items[] = {{imap->flag}, {stop}, {mp__callbacks_flag(imap->pool)}};
+    int64_t until = mp__callbacks_slice(imap->pool, mp__progress_slice(&imap->progress, deadline));
+    int result = mp__wait(items, 3, &which, until);
+    if (result == MP_EBADHANDLE && mp__pool_of("mp_imap_next", imap->pool)) return 0; /* that event is no more */
+    if (result == MP_ETIMEDOUT && !mp__deadline_passed(deadline)) return 0;
+    return result == MP_ETIMEDOUT ? mp__fail(result, "mp_imap_next: no item is there yet") : result;
+}
+
+/* Before a slow source is asked again: most often what was submitted is done sooner. */
+static void pause_for(mp_imap *imap, int64_t deadline)
+{
+    int64_t pause = imap->reading / 2 < PAUSE_MOST ? imap->reading / 2 : PAUSE_MOST, until = mp_os_now() + pause;
+    if (imap->submitted.first && !is_told(imap)) (void)await(imap, until < deadline ? until : deadline);
+}
+
+/* Submit as much as there is room for; but a slow source is not asked again while something is there, or the time is over. 0 or
+ * an error (detail set) that may pass. */
+static int fill(mp_imap *imap, int64_t deadline)
 {
     for (;;) {
         size_t batch, window = window_of(imap, &batch);
         size_t room = window > imap->outside ? window - imap->outside : 0;
+        int result = 0;
         if (stops(imap)) return 0;
-        if (imap->gathered < batch && imap->gathered < room) gather(imap, batch < room ? batch : room);
-        if (!imap->gathered) return 0;
-        if (!room) return 0;
-        int result = submit(imap);
-        if (result == MP_ENOMEM) return result;
-        if (result < 0) {
+        if (imap->gathered < batch && imap->gathered < room) result = gather(imap, batch < room ? batch : room);
+        if (result == MP_ENOTOWNER) return result;
+        if (!imap->gathered || !room) return result;
+        int submitted = submit(imap);
+        if (submitted == MP_ENOMEM) return submitted;
+        if (submitted < 0) {
             imap->gathered = imap->size = 0;
-            end(imap, result);
+            end(imap, submitted);
             return 0;
         }
+        if (result < 0 || imap->dry) return result;
+        if (!is_slow(imap)) continue;
+        pause_for(imap, deadline);
+        if (is_told(imap) || mp__deadline_passed(deadline)) return 0;
     }
 }
 
@@ -278,7 +362,10 @@ static int collect(mp_imap *imap)
     struct mp__pool *pool;
     if (mp__flag_clear(imap->flag, MP__RESULT) == 0) return 0;
     int result = mp__pool_enter("mp_imap_next", imap->pool, &pool);
-    if (result < 0) return result;
+    if (result < 0) { /* later, perhaps */
+        (void)mp__flag_set(imap->flag, MP__RESULT);
+        return result;
+    }
     for (uint64_t offset; (offset = mp__inbox_take(pool, imap->inbox));) {
         const struct mp__job *job = mp__job_at(offset);
         struct batch *batch = job ? (struct batch *)(uintptr_t)job->cookie : NULL;
@@ -360,7 +447,8 @@ static void show(mp_imap *imap)
 {
     uint64_t running;
     struct mp__pool *pool;
-    if (!mp__progress_is_due(&imap->progress) || mp__pool_enter("mp_imap_next", imap->pool, &pool) < 0) return;
+    if (!mp__progress_is_due(&imap->progress, mp_os_now()) || mp__pool_enter("mp_imap_next", imap->pool, &pool) < 0)
+        return;
     mp_progress *now = &imap->progress.now;
     now->running = 0;
     now->workers = mp__pool_present(pool);
@@ -373,57 +461,78 @@ static void show(mp_imap *imap)
     mp__progress_show(&imap->progress);
 }
 
-/* Until something has come back: 0, or an error (detail set). */
-static int await(mp_imap *imap, int64_t deadline)
+/* Nothing is there: 0: look again; or an error (detail set). */
+static int wait_for_more(mp_imap *imap, int filled, int64_t deadline)
 {
-    uint64_t state;
-    struct mp__control *control = mp__flag_find(imap->flag, MP__RESULT, &state);
-    if (!control) return mp__fail_handle("mp_imap_next", imap->pool, "pool");
-    bool there = state & MP__FLAG_SET;
-    if (!there && !mp__deadline_passed(deadline)) there = mp__flag_spin(control, state);
-    if (there) return 0;
-    uint64_t stop = imap->failure ? 0 : imap->options.stop.id;
-    if (stop && !mp__control_of(stop, MP__EVENT)) stop = 0;
-    size_t which;
-    mp_handle items[] = {{imap->flag}, {stop}};
-    int64_t until = mp__progress_slice(&imap->progress, deadline);
-    int result = mp__wait(items, 2, &which, until);
-    if (result == MP_EBADHANDLE && mp__pool_of("mp_imap_next", imap->pool)) return 0; /* that event is no more */
-    if (result == MP_ETIMEDOUT && !mp__deadline_passed(deadline)) return 0;
-    return result == MP_ETIMEDOUT ? mp__fail(result, "mp_imap_next: no item is there yet") : result;
+    bool reads = !imap->exhausted && imap->dry;
+    if (!imap->submitted.first && filled < 0) return filled;
+    if (!imap->submitted.first) return mp__fail(MP_ETIMEDOUT, "mp_imap_next: the source has nothing yet");
+    int64_t soon = mp_os_now() + (imap->reading > PAUSE_LEAST ? imap->reading : PAUSE_LEAST);
+    if (!reads || deadline < soon) return await(imap, deadline);
+    int result = await(imap, soon);
+    return result == MP_ETIMEDOUT ? 0 : result;
 }
 
 static int next(mp_imap *imap, mp_item *item, int64_t deadline)
 {
     if (imap->current && imap->at == imap->current->count) release(imap);
-    for (;;) {
+    for (bool asked = false;;) {
         if (imap->current) return hand_out(imap, item);
-        int result = collect(imap);
+        (void)mp__callbacks_run("mp_imap_next", imap->pool);
+        int result = imap->owner == mp__family_id() ? collect(imap) : is_a_copy(imap);
         if (result < 0) return result;
         if (stops(imap)) continue;
         show(imap);
         size_t batch, window = window_of(imap, &batch);
         /* What is there comes first, unless workers may run out of work. */
-        if (imap->outside > window / 2 && begin_batch(imap)) continue;
-        int filled = fill(imap);
+        if ((imap->outside > window / 2 || is_slow(imap)) && begin_batch(imap)) continue;
+        if (is_slow(imap) && !imap->exhausted && !asked) pause_for(imap, deadline);
+        if (is_slow(imap) && is_told(imap)) continue;
+        int filled = asked && mp__deadline_passed(deadline) ? 0 : fill(imap, deadline);
+        asked = true;
+        if (filled == MP_ENOTOWNER) return filled;
         if (imap->exhausted && !imap->gathered) shut(imap);
         if (begin_batch(imap)) continue;
-        if (!imap->submitted.first && !imap->finished.first) return filled < 0 ? filled : finish(imap);
-        result = await(imap, deadline);
+        bool over = imap->exhausted && !imap->gathered && !imap->submitted.first && !imap->finished.first;
+        if (over) return finish(imap);
+        result = wait_for_more(imap, filled, deadline);
         if (result < 0) return result;
     }
 }
+
+/* Who waits for the pool is told if it is this thread that it waits for. */
+static int be_known(mp_imap *imap)
+{
+    struct mp__pool *pool;
+    if (imap->thread == mp__self.owner) return 0;
+    int result = mp__pool_enter("mp_imap_next", imap->pool, &pool);
+    if (result < 0) return result;
+    struct mp__inbox *inbox = mp__inbox_at(imap->inbox);
+    if (inbox) inbox->thread = mp__self.owner;
+    imap->thread = mp__self.owner;
+    mp__pool_leave(pool);
+    return 0;
+}
+
+static void destroy(mp_imap *imap);
 
 int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms)
 {
     static const char call[] = "mp_imap_next";
     if (!imap || !item) return mp__fail(MP_EINVAL, "%s: %s is NULL", call, imap ? "item" : "imap");
     if (imap->owner != mp__family_id()) return mp__fail(MP_ENOTOWNER, "%s: the imap is another process's", call);
+    if (imap->busy)
+        return mp__fail(MP_EBUSY, "%s: a call of this imap is going on: a source, or a callback, made this one", call);
     int result = mp__thread_join();
-    struct mp__inbox *inbox = result == 0 && mp__pool_of(call, imap->pool) ? mp__inbox_at(imap->inbox) : NULL;
-    if (!inbox) return result < 0 ? result : MP_EBADHANDLE;
-    atomic_store_explicit(&inbox->thread, mp__self.owner, memory_order_relaxed);
-    return next(imap, item, mp__deadline(timeout_ms));
+    if (result == 0 && !mp__pool_of(call, imap->pool)) result = MP_EBADHANDLE;
+    if (result == 0) result = be_known(imap);
+    if (result < 0) return result;
+    imap->busy = true;
+    result = next(imap, item, mp__deadline(timeout_ms));
+    imap->busy = false;
+    if (!imap->doomed) return result;
+    destroy(imap);
+    return mp__fail(MP_ECANCELED, "%s: the imap was destroyed meanwhile", call);
 }
 
 /* ---- its life ---------------------------------------------------------------------------------------------------- */
@@ -456,8 +565,8 @@ static size_t total_of(mp_source source, const void *state)
 static int create(const mp_imap *plan, mp_pool pool, mp_imap **created)
 {
     int result = check(plan, created);
-    if (result == 0 && plan->source == mp_source_array && !plan->state)
-        result = mp__fail(MP_EINVAL, "%s: state is NULL", plan->name);
+    bool needs_state = plan->source == mp_source_array || plan->source == mp_source_lines;
+    if (result == 0 && needs_state && !plan->state) result = mp__fail(MP_EINVAL, "%s: state is NULL", plan->name);
     if (result == 0) result = mp__thread_join();
     if (result < 0) return result;
     const struct mp__pool *found = mp__pool_of(plan->name, pool.id);
@@ -469,6 +578,7 @@ static int create(const mp_imap *plan, mp_pool pool, mp_imap **created)
     imap->pool = pool.id;
     imap->workers = (size_t)found->count;
     imap->batch_size = 1;
+    imap->thread = mp__self.owner;
     result = mp__inbox_create(plan->name, pool.id, true, &imap->inbox, &imap->flag);
     if (result < 0) {
         free(imap);
@@ -517,10 +627,9 @@ static void free_batches(struct mp__pool *pool, struct batch *batch)
     }
 }
 
-void mp_imap_destroy(mp_imap *imap)
+static void destroy(mp_imap *imap)
 {
     struct mp__pool *pool = NULL;
-    if (!imap) return;
     bool mine = imap->owner == mp__family_id();
     if (mine) mp__progress_end(&imap->progress);
     if (mine && mp__pool_enter("mp_imap_destroy", imap->pool, &pool) < 0) pool = NULL;
@@ -535,4 +644,13 @@ void mp_imap_destroy(mp_imap *imap)
     }
     free(imap->bytes);
     free(imap);
+}
+
+void mp_imap_destroy(mp_imap *imap)
+{
+    if (!imap) return;
+    if (imap->busy)
+        imap->doomed = true;
+    else
+        destroy(imap);
 }

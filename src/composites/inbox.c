@@ -42,7 +42,7 @@ int mp__inbox_create(const char *call, uint64_t pool_id, bool open, uint64_t *of
         inbox->owner = mp__family_id();
         inbox->flag = *flag;
         inbox->open = open;
-        atomic_store_explicit(&inbox->thread, mp__self.owner, memory_order_relaxed);
+        inbox->thread = mp__self.owner;
         struct mp__change change = mp__change_begin(pool);
         mp__pool_adopt(&change, *offset);
         mp__change_set(&change, &pool->inboxes, *offset);

@@ -255,7 +255,7 @@ void mp__job_repair(struct mp__pool *pool)
 
 struct mp__made *mp__job_made(struct mp__job *job, uint64_t index)
 {
-    if (!job->items) return job->count == 1 ? &job->made : NULL;
+    if (!job->items) return job->any_size ? &job->made : NULL;
     struct mp__pool_item *items = mp__pool_at(job->items, job->count * sizeof *items);
     return items ? &items[index].made : NULL;
 }
@@ -462,7 +462,7 @@ void mp__job_forget(struct mp__pool *pool, uint64_t offset, bool keep_flag)
     struct mp__job *job = mp__job_at(offset);
     if (!job) return;
     free_part(pool, &job->outcomes);
-    if (job->items || job->count == 1) {
+    if (job->items || job->any_size) {
         for (uint64_t i = 0; i < job->count; i++) {
             struct mp__made *made = mp__job_made(job, i);
             if (made) free_part(pool, &made->big);

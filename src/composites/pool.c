@@ -159,7 +159,7 @@ static int check(int processes, const mp_pool_options *options)
     if (!options) return 0;
     if (options->initargs_size && !options->initargs)
         return mp__fail(MP_EINVAL, "%s: initargs is NULL, and its size is not 0", call);
-    if (options->initargs_size && !options->initializer)
+    if (options->initargs && !options->initializer)
         return mp__fail(MP_EINVAL, "%s: there are initargs, and no initializer", call);
     if (options->method < MP_DEFAULT || options->method > MP_FORKSERVER)
         return mp__fail(MP_EINVAL, "%s: %d is no start method", call, (int)options->method);
@@ -321,6 +321,7 @@ static int await_end(const char *call, uint64_t id, int64_t deadline)
     for (;;) {
         struct mp__pool *pool;
         int result = mp__pool_enter(call, id, &pool);
+        if (result < 0) mp__callbacks_settle(id);
         if (result < 0) return result;
         mp_handle items[] = {{pool->ended}, {atomic_load_explicit(&pool->supervisor, memory_order_relaxed)}, {0}};
         bool ended = pool->state == MP__POOL_ENDED;
@@ -343,8 +344,7 @@ static bool has_open_imap(const struct mp__pool *pool)
 {
     const struct mp__inbox *inbox = mp__inbox_at(pool->inboxes);
     uint64_t process = mp__family_id(), thread = mp__self.owner;
-    while (inbox && !(inbox->open && inbox->owner == process &&
-                      atomic_load_explicit(&inbox->thread, memory_order_relaxed) == thread))
+    while (inbox && !(inbox->open && inbox->owner == process && inbox->thread == thread))
         inbox = mp__inbox_at(inbox->after);
     return inbox;
 }
@@ -357,6 +357,7 @@ int mp_pool_join(mp_pool handle, int64_t timeout_ms)
     if (result < 0) return result;
     bool open = pool->state == MP__POOL_OPEN, mine = pool->state == MP__POOL_CLOSED && has_open_imap(pool);
     mp__pool_leave(pool);
+    if (mp__worker_pool() == handle.id) return mp__fail(MP_EDEADLK, "%s: this process is one of its workers", call);
     if (mine)
         return mp__fail(MP_EDEADLK, "%s: this thread has an imap with items left: mp_imap_next() or mp_imap_destroy()",
                         call);
@@ -368,6 +369,8 @@ int mp_pool_join(mp_pool handle, int64_t timeout_ms)
 int mp_pool_destroy(mp_pool handle)
 {
     static const char call[] = "mp_pool_destroy";
+    if (handle.id && mp__worker_pool() == handle.id)
+        return mp__fail(MP_EDEADLK, "%s: this process is one of its workers", call);
     int result = change_state(call, handle.id, MP__POOL_TERMINATED);
     if (result == 0) result = await_end(call, handle.id, MP_OS_NEVER);
     struct mp__pool *pool;

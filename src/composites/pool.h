@@ -91,7 +91,7 @@ struct mp__inbox {
     alignas(8) uint64_t owner; /* id of a process */
     alignas(8) uint64_t flag;  /* id: somebody has put something in */
     alignas(8) uint64_t open;  /* more will be submitted for it, by this thread of his: it is one of the unfinished */
-    alignas(8) _Atomic uint64_t thread;
+    alignas(8) uint64_t thread;
     alignas(8) uint64_t first, last; /* jobs, as they were finished: P8 */
 };
 
@@ -122,7 +122,8 @@ struct mp__job {
     alignas(8) uint64_t submitter;  /* id of a process */
     uint8_t waits;                  /* an mp__wanted */
     uint8_t fresh;                  /* its outputs are zero */
-    uint16_t column_count;
+    uint8_t any_size;               /* a task of its own: `made` says what came of it */
+    uint8_t column_count;
     uint32_t retries;
     alignas(8) uint64_t outcomes; /* offset of a word for each item, or 0: none has failed. Of one item: `outcome` */
     /* Under the lock. */
@@ -134,7 +135,7 @@ struct mp__job {
     alignas(8) uint64_t first_failed; /* the lowest */
     alignas(8) uint64_t outcome;
     alignas(8) uint64_t broken; /* why it could not be run at all, or 0 */
-    struct mp__made made;       /* if there is but one item */
+    struct mp__made made;       /* any_size */
     alignas(8) uint64_t inbox;  /* offset; 0: it is in none, nor will be */
     alignas(8) uint64_t retried;
     alignas(8) _Atomic uint64_t took; /* ns, of who ran some of its `items` */
@@ -258,6 +259,8 @@ struct mp__worker_args {
     uint64_t pool, slot, supervisor;
 };
 int mp__worker(void *args);
+/* The pool that this process works for; 0: none. */
+uint64_t mp__worker_pool(void);
 /* Whether that is memory of the task that runs here: it goes with its job, whoever else may look at it. */
 bool mp__worker_runs_in(const void *data, uint64_t size);
 

@@ -192,7 +192,8 @@ static void fill(struct mp__job *job, uint64_t offset, const struct mp__call *ca
     if (job->waits != (uint8_t)call->wanted) job->waits = (uint8_t)call->wanted;
     if (job->retries != (uint32_t)options->retries) job->retries = (uint32_t)options->retries;
     if (job->fresh != (fresh && !plan->outputs)) job->fresh = fresh && !plan->outputs;
-    if (job->column_count != call->column_count) job->column_count = (uint16_t)call->column_count;
+    if (job->column_count != call->column_count) job->column_count = (uint8_t)call->column_count;
+    if (job->any_size != call->any_size) job->any_size = call->any_size;
     job->end = call->count;
     job->cursor = job->cancelled = job->finished = job->failed = job->first_failed = 0;
     job->outcome = 0;
@@ -233,7 +234,7 @@ static int queue(const struct mp__call *call, struct mp__pool *pool, struct plan
     if (result < 0) return result;
     if (!fresh) *offset = mp__job_spare(pool);
     struct mp__job *job = mp__job_at(*offset);
-    if (!job) return MP_ENOMEM;
+    if (!job) return mp__fail(MP_ENOMEM, "%s: no address space for a job", call->name);
     uint64_t flag = fresh ? 0 : job->result;
     /* A flag that was used before may be set once more by somebody who is late: only who waits for that alone looks twice. */
     bool again = flag && call->wanted == MP__WANTED_HERE && call->wants && !call->inputs &&

@@ -24,6 +24,7 @@ struct mp__call {
     void *outputs; /* NULL: they are got later */
     size_t output_size, count;
     const struct mp__inputs *inputs; /* NULL: columns */
+    bool any_size;                   /* one task, and an output of any size */
     enum mp__wanted wanted;
     bool wants;                 /* a result */
     uint64_t inbox, inbox_flag; /* where it is told of, or 0; with inputs the flag is the result */
@@ -48,8 +49,8 @@ bool mp__result_forget(struct mp__pool *pool, uint64_t id, bool keep_flag);
 int mp__pool_present(const struct mp__pool *pool);
 /* How far a job is: under the lock. Leaves the seconds alone. */
 void mp__job_count(const struct mp__pool *pool, uint64_t offset, const struct mp__job *job, mp_progress *progress);
-/* The same of a result's. False: there is none. */
-bool mp__result_count(const char *call, uint64_t pool, uint64_t result, mp_progress *progress);
+/* The same of a result's: 1; 0: there is none; or an error (detail set). */
+int mp__result_count(const char *call, uint64_t pool, uint64_t result, mp_progress *progress);
 
 /* What the first item that failed says, of a finished job: 0 or its error (detail set). */
 int mp__job_failure(const char *call, const struct mp__job *job);

@@ -12,6 +12,7 @@
 #include "primitives/flag.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DETAIL_SIZE 512
 
@@ -28,7 +29,7 @@ static int collect(const struct mp__call *call, const struct mp__job *job)
 {
     tell_outcomes(call, job);
     int result = mp__job_failure(call->name, job);
-    if (result == 0 && call->count == 1 && job->made.size != call->output_size)
+    if (result == 0 && job->any_size && job->made.size != call->output_size)
         return mp__fail(MP_EMSGSIZE, "%s: the output has %zu bytes, and %zu are there for it", call->name,
                         (size_t)job->made.size, call->output_size);
     if (job->count == 1 && result < 0) return result;
@@ -65,7 +66,8 @@ static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pro
         *waited = mp__result_await(call->name, id, call->options.stop.id,
                                    progress ? mp__progress_slice(progress, MP_OS_NEVER) : MP_OS_NEVER);
         if (*waited == MP_ETIMEDOUT && progress) {
-            if (mp__result_count(call->name, call->pool, id, &progress->now)) mp__progress_show(progress);
+            if (mp__result_count(call->name, call->pool, id, &progress->now) == 1) mp__progress_show(progress);
+            mp__progress_put_off(progress);
             continue;
         }
         fetch_ahead(call, id);
@@ -78,14 +80,15 @@ static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pro
     }
 }
 
-/* It is this call's alone, as long as there is the pool: under the lock. True: the flag stays with its memory. */
-static bool put_away(struct mp__pool *pool, uint64_t id)
+/* It is this call's alone, as long as there is the pool: under the lock. True: the flag stays with its memory; unless
+ * somebody else has seen it. */
+static bool put_away(struct mp__pool *pool, uint64_t id, bool seen)
 {
     uint64_t offset;
     const struct mp__job *job = job_of(id, &offset);
     bool finished = job && mp__job_is_finished(job);
     if (job && !finished) (void)mp__job_cancel(pool, offset); /* it could not be waited for */
-    bool keep = finished && job->capacity == MP__JOB_SMALL;
+    bool keep = finished && job->capacity == MP__JOB_SMALL && !seen;
     (void)mp__result_forget(pool, id, keep);
     return keep && pool->spare == offset && job->result == id;
 }
@@ -109,9 +112,11 @@ static int conclude(const struct mp__call *call, uint64_t id, struct mp__progres
         *result = collect(call, job);
         return 0;
     }
+    struct mp__job copy; /* somebody may destroy the pool meanwhile */
+    memcpy(&copy, job, sizeof copy);
     mp__pool_leave(*pool); /* the others shall not wait for that */
-    bool failed = job->failed || job->broken;
-    *result = collect(call, job);
+    *result = collect(call, &copy);
+    bool failed = copy.failed || copy.broken || *result < 0;
     char detail[DETAIL_SIZE] = "";
     if (*result < 0) (void)snprintf(detail, sizeof detail, "%s", mp_error_detail());
     if (progress) mp__progress_end(progress);
@@ -119,6 +124,16 @@ static int conclude(const struct mp__call *call, uint64_t id, struct mp__progres
     int entered = mp__pool_enter(call->name, call->pool, pool);
     if (entered == 0 && *result < 0) *result = mp__fail(*result, "%s", detail);
     return entered;
+}
+
+/* At last, however it has ended: what was said of that stays said. */
+static void end_progress(struct mp__progress *progress, int *result)
+{
+    char detail[DETAIL_SIZE] = "";
+    if (progress->over) return;
+    if (*result < 0) (void)snprintf(detail, sizeof detail, "%s", mp_error_detail());
+    mp__progress_end(progress);
+    if (*result < 0) *result = mp__fail(*result, "%s", detail);
 }
 
 static int run(struct mp__call *call)
@@ -134,10 +149,14 @@ static int run(struct mp__call *call)
     if (result < 0 || !call->wants) return result;
     int entered = await_finish(call, id, progress, &pool, &result);
     if (entered == 0) entered = conclude(call, id, progress, &pool, &result);
-    if (entered < 0) return entered;
-    bool kept = put_away(pool, id);
-    mp__pool_leave(pool);
-    if (!kept) (void)mp__control_destroy(id, MP__RESULT, NULL);
+    if (entered == 0) {
+        bool kept = put_away(pool, id, options->callback || options->error_callback);
+        mp__pool_leave(pool);
+        if (!kept) (void)mp__control_destroy(id, MP__RESULT, NULL);
+    } else {
+        result = entered;
+    }
+    if (progress) end_progress(progress, &result);
     return result;
 }
 
@@ -148,7 +167,7 @@ static int start(struct mp__call *call, mp_result *result)
     int error = mp__callback_prepare(call);
     if (error < 0) return error;
     error = mp__call_submit(call, &id);
-    if (error < 0) mp__callback_drop(call->cookie);
+    if (error < 0) (void)mp__callback_unlink(call->cookie); /* it is used: it goes with that */
     mp__callback_submitted(call, id);
     if (error == 0 && result) result->id = id;
     return error;
@@ -172,6 +191,7 @@ int mp_pool_apply(mp_pool pool, mp_task_function function, const void *input, si
     call.outputs = output;
     call.output_size = output_size;
     call.count = 1;
+    call.any_size = true;
     return run(&call);
 }
 
@@ -204,6 +224,7 @@ int mp_pool_apply_async(mp_pool pool, mp_result *result, mp_task_function functi
     struct mp__call call = plain("mp_pool_apply_async", pool, function, &column, options);
     call.output_size = output_size;
     call.count = 1;
+    call.any_size = true;
     return start(&call, result);
 }
 
@@ -233,6 +254,7 @@ int mp_pool_poll(mp_pool handle)
 {
     static const char call[] = "mp_pool_poll";
     int result = mp__thread_join();
+    mp__callbacks_settle(handle.id);
     if (result == 0) result = mp__pool_look_after(call, handle.id);
     return result < 0 ? result : mp__callbacks_run(call, handle.id);
 }
@@ -255,11 +277,12 @@ void mp__job_count(const struct mp__pool *pool, uint64_t offset, const struct mp
     progress->workers = mp__pool_present(pool);
 }
 
-bool mp__result_count(const char *call, uint64_t pool_id, uint64_t result, mp_progress *progress)
+int mp__result_count(const char *call, uint64_t pool_id, uint64_t result, mp_progress *progress)
 {
     struct mp__pool *pool;
     uint64_t offset;
-    if (mp__pool_enter(call, pool_id, &pool) < 0) return false;
+    int entered = mp__pool_enter(call, pool_id, &pool);
+    if (entered < 0) return entered;
     const struct mp__job *job = job_of(result, &offset);
     bool there = job && job->result == result;
     if (there) mp__job_count(pool, offset, job, progress);

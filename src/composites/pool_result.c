@@ -87,8 +87,11 @@ int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadl
     bool there = state & MP__FLAG_SET;
     if (!there && !mp__deadline_passed(deadline)) (void)mp__flag_spin(control, state);
     while (result == 0) {
-        (void)mp__callbacks_run(call, pool); /* before who waits for what they are told of */
-        if (!mp__flag_find(id, MP__RESULT, &state)) return mp__fail_handle(call, id, "result");
+        bool found = mp__flag_find(id, MP__RESULT, &state);
+        (void)mp__callbacks_run(call,
+                                pool); /* before who waits for what they are told of: its inbox was told before it */
+        mp__callbacks_settle(pool);
+        if (!found) return mp__fail_handle(call, id, "result");
         if (state & MP__FLAG_SET) return 0;
         if (mp__deadline_passed(deadline)) {
             result = mp__pool_look_after(call, pool);
@@ -156,6 +159,10 @@ int mp__job_failure(const char *call, const struct mp__job *job)
                         (long long)(job->time_limit / 1000000));
     case MP_ECANCELED:
         return mp__fail(MP_ECANCELED, "%s: %s was cancelled", call, which);
+    case MP_EMSGSIZE:
+        return mp__fail(MP_EMSGSIZE, "%s: %s has put out more bytes than it had room for", call, which);
+    case MP_EINIT:
+        return mp__fail(MP_EINIT, "%s: the pool's initializer has failed, and %s was not run", call, which);
     default:
         return mp__fail(outcome.error, "%s: %s could not be run: %s", call, which, mp_strerror(outcome.error));
     }
@@ -163,7 +170,7 @@ int mp__job_failure(const char *call, const struct mp__job *job)
 
 bool mp__job_copy_outputs(const struct mp__job *job, void *outputs)
 {
-    const uint64_t size = job->count == 1 ? job->made.size : job->output_size;
+    const uint64_t size = job->any_size ? job->made.size : job->output_size;
     const char *from = mp__pool_at(job->made.big ? job->made.big : job->outputs, job->count * size);
     if (!size || !job->count) return true;
     if (!from) return false;
@@ -187,7 +194,7 @@ int mp_result_get(mp_result handle, void *outputs, size_t capacity, size_t *size
     int result = mp__result_await(call, handle.id, 0, mp__deadline(timeout_ms));
     if (result == 0) result = finished_job(call, handle.id, &job);
     if (result < 0) return result;
-    uint64_t has = job.count == 1 ? job.made.size : job.count * job.output_size;
+    uint64_t has = job.any_size ? job.made.size : job.count * job.output_size;
     int failure = mp__job_failure(call, &job);
     if (!failure && (has > capacity || (has < capacity && !size))) {
         if (size) *size = (size_t)has;
@@ -303,8 +310,9 @@ int mp_result_destroy(mp_result handle)
     bool called_back = job && job->result == handle.id && job->inbox && job->submitter == mp__family_id();
     void *pending = called_back ? (void *)(uintptr_t)job->cookie : NULL;
     bool mine = mp__result_forget(pool, handle.id, false);
+    pending = mp__callback_unlink(pending); /* as long as nobody can forget all of the pool's */
     mp__pool_leave(pool);
-    mp__callback_drop(pending);
+    mp__callback_dispose(pending);
     if (!mine || mp__control_destroy(handle.id, MP__RESULT, NULL) < 0)
         return mp__fail_handle(call, handle.id, "result");
     mp__pollable_end(handle.id);

@@ -38,6 +38,7 @@ struct watch {
     int64_t nap;       /* that it was put off last, ns */
     int failures;      /* in a row: workers that could not be started, or died before they were ready */
     bool news;         /* for those who have no work */
+    bool blind;        /* those who have imaps can not be watched */
 };
 
 /* ---- the dead ---------------------------------------------------------------------------------------------------- */
@@ -195,6 +196,7 @@ static void watch_owners(struct watch *watch)
 {
     const struct mp__inbox *inbox;
     size_t count = 0;
+    if (watch->blind) return;
     for (uint64_t offset = watch->pool->inboxes; (inbox = mp__inbox_at(offset)) && count < OWNERS;
          offset = inbox->after) {
         if (!inbox->open) continue;
@@ -296,7 +298,9 @@ static bool supervise(struct watch *watch)
     if (wanted) start_missing(watch, alive);
     size_t which;
     int result = mp__wait(watch->items, watch->count, &which, watch->next);
-    return result == 0 || result == MP_ETIMEDOUT || result == MP_EBADHANDLE;
+    bool goes_on = result == 0 || result == MP_ETIMEDOUT || result == MP_EBADHANDLE || !watch->blind;
+    watch->blind = goes_on && result < 0 && result != MP_ETIMEDOUT && result != MP_EBADHANDLE;
+    return goes_on;
 }
 
 int mp__supervisor(void *arguments)

@@ -24,6 +24,7 @@
 
 /* Of this process: it runs one task at a time. */
 static struct {
+    uint64_t self, id; /* this process's, and the pool's */
     struct mp__pool *pool;
     struct mp__pool_worker *worker;
     struct mp__job *job;
@@ -60,6 +61,11 @@ static void free_big(void)
 {
     if (now.big) mp__heap_free(now.big);
     now.big = 0;
+}
+
+uint64_t mp__worker_pool(void)
+{
+    return now.pool && now.self == mp__family_id() ? now.id : 0;
 }
 
 bool mp__worker_runs_in(const void *data, uint64_t size)
@@ -153,7 +159,7 @@ static bool prepare(struct run *run)
     }
     run->items = mp__pool_at(job->items, job->count * sizeof *run->items);
     if (!run->items && job->items) return false;
-    now.made = job->count == 1 ? &now.job->made : NULL;
+    now.made = job->any_size ? &now.job->made : NULL;
     char *outputs = mp__pool_at(job->outputs, job->count * job->output_size);
     if (!outputs && job->outputs) return false;
     run->output = outputs ? outputs + from * job->output_size : NULL;
@@ -443,6 +449,8 @@ static bool enrol(const struct mp__worker_args *args, uint64_t self)
         mp__change_commit(&change);
         atomic_store_explicit(&worker->tasks, 0, memory_order_relaxed);
         atomic_store_explicit(&worker->busy, 0, memory_order_relaxed);
+        now.self = self;
+        now.id = args->pool;
         now.pool = pool;
         now.worker = worker;
     }

@@ -6,6 +6,7 @@
  */
 #include "composites/progress.h"
 #include "base/deadline.h"
+#include "composites/callback.h"
 #include "os/os.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@
 void mp__progress_begin(struct mp__progress *progress, const mp_call_options *options, size_t total)
 {
     memset(progress, 0, sizeof *progress);
-    progress->draws = options->progress && mp_os_stderr_is_terminal();
+    progress->draws = options->progress && mp_os_stderr_width() > 0;
     progress->callback = options->progress_callback;
     progress->context = options->context;
     progress->over = !progress->draws && !progress->callback;
@@ -27,11 +28,19 @@ void mp__progress_begin(struct mp__progress *progress, const mp_call_options *op
     progress->begun = mp_os_now();
     progress->next = progress->begun + INTERVAL;
     if (options->progress) (void)snprintf(progress->label, sizeof progress->label, "%s", options->progress);
+    for (char *c = progress->label; *c; c++)
+        if ((unsigned char)*c < ' ') *c = ' '; /* it is one line */
 }
 
-bool mp__progress_is_due(const struct mp__progress *progress)
+bool mp__progress_is_due(const struct mp__progress *progress, int64_t time)
 {
-    return !progress->over && mp_os_now() >= progress->next;
+    return !progress->over && time >= progress->next;
+}
+
+void mp__progress_abandon(struct mp__progress *progress)
+{
+    if (!progress->over && progress->drawn) mp_os_write_stderr("\n", 1);
+    progress->over = true;
 }
 
 int64_t mp__progress_slice(const struct mp__progress *progress, int64_t deadline)
@@ -97,7 +106,10 @@ static size_t put_line(char *text, size_t size, const struct mp__progress *progr
 static void draw(struct mp__progress *progress, bool last)
 {
     char text[LINE_SIZE + LINE_SIZE];
-    size_t length = put_line(text, LINE_SIZE, progress, last), shown = length;
+    size_t length = put_line(text, LINE_SIZE, progress, last), width = (size_t)mp_os_stderr_width();
+    if (width > 1 && length > width)
+        length = width; /* without the '\r': or the next one would begin in the next line */
+    size_t shown = length;
     while (length < progress->drawn) text[length++] = ' '; /* over what was longer */
     progress->drawn = shown;
     if (last) text[length++] = '\n';
@@ -106,16 +118,23 @@ static void draw(struct mp__progress *progress, bool last)
 
 static void tell(struct mp__progress *progress, bool last)
 {
-    int64_t time = mp_os_now();
-    progress->next = time + INTERVAL;
-    progress->now.seconds = (double)(time - progress->begun) / 1e9;
+    progress->now.seconds = (double)(mp_os_now() - progress->begun) / 1e9;
     if (progress->draws) draw(progress, last);
-    if (progress->callback) progress->callback(&progress->now, progress->context);
+    if (!progress->callback) return;
+    bool held = mp__callbacks_hold(true);
+    progress->callback(&progress->now, progress->context);
+    (void)mp__callbacks_hold(held);
+}
+
+void mp__progress_put_off(struct mp__progress *progress)
+{
+    progress->next = mp_os_now() + INTERVAL;
 }
 
 void mp__progress_show(struct mp__progress *progress)
 {
     if (!progress->over) tell(progress, false);
+    mp__progress_put_off(progress);
 }
 
 void mp__progress_end(struct mp__progress *progress)

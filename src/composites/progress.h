@@ -21,11 +21,15 @@ struct mp__progress {
 
 /* total 0: it is not known. */
 void mp__progress_begin(struct mp__progress *progress, const mp_call_options *options, size_t total);
-/* Whether it is time for mp__progress_show. */
-bool mp__progress_is_due(const struct mp__progress *progress);
+/* Whether it is time for mp__progress_show, at that moment. */
+bool mp__progress_is_due(const struct mp__progress *progress, int64_t time);
 void mp__progress_show(struct mp__progress *progress);
+/* There is nothing to show now: later. */
+void mp__progress_put_off(struct mp__progress *progress);
 /* The last time, if there is anything to show. */
 void mp__progress_end(struct mp__progress *progress);
+/* Nobody wants to know any more: a line that was begun is ended. */
+void mp__progress_abandon(struct mp__progress *progress);
 /* How long to wait at most, before it may be due. */
 int64_t mp__progress_slice(const struct mp__progress *progress, int64_t deadline);
 

@@ -53,8 +53,8 @@ bool mp_os_elevated(void);
 int mp_os_random(void *data, size_t size);
 /* One line, in one piece, to stderr. */
 void mp_os_write_stderr(const char *text, size_t size);
-/* Whether somebody may be looking at stderr. */
-bool mp_os_stderr_is_terminal(void);
+/* How wide the terminal is that stderr is; 0: it is none. */
+int mp_os_stderr_width(void);
 /* The next line of a FILE, without its end, with a 0 behind it, in memory of this thread's until the next call. NULL: there
  * is none. */
 int mp_os_read_line(void *file, const char **line, size_t *size);

@@ -8,9 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool mp_os_stderr_is_terminal(void)
+#define WIDTH 80 /* unless it is known */
+
+int mp_os_stderr_width(void)
 {
-    return _isatty(2) != 0;
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    if (GetConsoleScreenBufferInfo(GetStdHandle(STD_ERROR_HANDLE), &info))
+        return info.srWindow.Right - info.srWindow.Left + 1;
+    return _isatty(2) ? WIDTH : 0;
 }
 
 static _Thread_local struct {
