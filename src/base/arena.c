@@ -322,7 +322,7 @@ int mp__arena_configure(const mp_config *config)
 void mp__arena_lock(void)
 {
     void *guard = mp__header()->guard;
-    if (mp_os_guard_acquire(guard)) return;
+    if (mp_os_guard_acquire(guard, &mp__header()->inquiry)) return;
     mp__repair();
     mp_os_guard_repaired(guard);
 }

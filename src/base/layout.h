@@ -405,6 +405,7 @@ struct mp__header {
 
     alignas(128) uint8_t guard[MP_OS_GUARD_SIZE]; /* the arena's lock: protects all below but what is atomic or a
                                                    * bucket's, and growth */
+    struct mp_os_inquiry inquiry;
     alignas(128) struct mp__heap heap;
     uint32_t free_controls, free_processes, free_threads; /* index, slot, index + 1; 0: none */
     uint32_t controls_top, processes_top;                 /* what lies beyond has never been used; 0 is never */

@@ -148,7 +148,7 @@ static struct mp__bucket *bucket_lock(uint64_t offset)
     struct mp__bucket *bucket = bucket_of(offset);
     interrupted.inside = 1;
     atomic_signal_fence(memory_order_seq_cst);
-    if (!mp_os_guard_acquire(bucket->guard)) {
+    if (!mp_os_guard_acquire(bucket->guard, &mp__header()->inquiry)) {
         bucket_repair(bucket);
         mp_os_guard_repaired(bucket->guard);
     }

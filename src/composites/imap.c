@@ -180,10 +180,8 @@ static int read_one(mp_imap *imap)
 {
     int more = 1;
     if (!imap->is_unread) {
-        int64_t since = mp_os_now();
         imap->unread = (mp_bytes){NULL, 0};
         more = imap->source(imap->state, &imap->unread);
-        imap->reading = mp_os_now() - since;
     }
     if (imap->owner != mp__family_id()) return is_a_copy(imap);
     imap->dry = more == MP_ETIMEDOUT;
@@ -206,11 +204,18 @@ static bool is_slow(const mp_imap *imap)
 /* Read until there is a batch: 0 or an error (detail set) that may pass. */
 static int gather(mp_imap *imap, size_t most)
 {
-    int64_t begun = mp_os_now();
+    const bool may_be_slow = imap->source != mp_source_array; /* to ask for the time costs as much as all else */
+    const int64_t begun = may_be_slow ? mp_os_now() : 0;
+    int64_t time = begun;
     int result = 0;
-    while (result == 0 && !imap->exhausted && imap->gathered < most && imap->size < BATCH_BYTES) {
+    imap->dry = false;
+    while (result == 0 && !imap->dry && !imap->exhausted && imap->gathered < most && imap->size < BATCH_BYTES &&
+           time - begun <= GATHER_TIME) {
         result = read_one(imap);
-        if (imap->dry || (most > 1 && mp_os_now() - begun > GATHER_TIME)) break;
+        if (!may_be_slow) continue;
+        int64_t now = mp_os_now();
+        imap->reading = now - time;
+        time = now;
     }
     return result;
 }

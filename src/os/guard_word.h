@@ -9,6 +9,10 @@
  * Who waits looks now and then whether the owner lives. G1: a release is a release store, taking it an acquire: what
  * happened under the guard is visible to the next one. A dead one's word changes by compare-and-swap of the turn, too:
  * only one of those who wait takes it over, and never from somebody who has been given the same pid since.
+ *
+ * G2: who has waited for long asks in the inquiry for the guard's word, its turn and its owner; whoever waits for any guard, and
+ * knows that this owner is dead, answers with the same. It is asked again and again, so questions may overwrite each other. A
+ * turn comes back after 2^32 changes of hands only, so an answer that is left over names nobody else; who uses it takes it away.
  */
 #ifndef MP_OS_GUARD_WORD_H
 #define MP_OS_GUARD_WORD_H
@@ -33,7 +37,24 @@ int mp_os_guard_init(void *guard)
     return 0;
 }
 
-bool mp_os_guard_acquire(void *guard)
+static bool is_gone(uint64_t seen)
+{
+    return mp_os_process_is_gone((int64_t)(uint32_t)seen, 0);
+}
+
+/* Whether the owner in that word is dead, as far as this process knows, or another one that waits: G2. */
+static bool inquire(struct mp_os_inquiry *inquiry, uint64_t seen)
+{
+    uint64_t asked = atomic_load_explicit(&inquiry->asked, memory_order_relaxed), dead = seen;
+    if (asked && asked != seen && is_gone(asked)) atomic_store_explicit(&inquiry->dead, asked, memory_order_relaxed);
+    if (is_gone(seen)) return true;
+    if (atomic_compare_exchange_strong_explicit(&inquiry->dead, &dead, 0, memory_order_relaxed, memory_order_relaxed))
+        return true;
+    atomic_store_explicit(&inquiry->asked, seen, memory_order_relaxed);
+    return false;
+}
+
+bool mp_os_guard_acquire(void *guard, struct mp_os_inquiry *inquiry)
 {
     _Atomic uint64_t *word = guard;
     uint64_t watched = 0;
@@ -53,7 +74,7 @@ bool mp_os_guard_acquire(void *guard)
             watched = seen;
             since = now;
         } else if (now - since >= GUARD_LOOK) {
-            if (mp_os_process_is_gone((int64_t)(uint32_t)seen, 0) && take(word, seen)) return false;
+            if (inquire(inquiry, seen) && take(word, seen)) return false;
             since = now;
         }
         mp_os_sleep(nap);

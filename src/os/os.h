@@ -152,9 +152,14 @@ bool mp_os_segment_discard(const mp_os_segment *segment, void *base, uint64_t of
 /* A lock in shared memory, held for moments, whose next owner learns if the last one died with it. */
 #define MP_OS_GUARD_SIZE 64
 int mp_os_guard_init(void *guard);
+/* In the same memory, zero at first, one for all guards: where who waits asks the others whether an owner is dead. On some
+ * systems only its parent can tell, which may itself wait for another guard, whose owner waits for this one. */
+struct mp_os_inquiry {
+    _Atomic uint64_t asked, dead;
+};
 /* False: the last owner died, and what the guard protects may be half done. The caller has it now, puts
  * that right and then says so; should it die before that, the next one is told the same. */
-bool mp_os_guard_acquire(void *guard);
+bool mp_os_guard_acquire(void *guard, struct mp_os_inquiry *inquiry);
 void mp_os_guard_repaired(void *guard);
 void mp_os_guard_release(void *guard);
 

@@ -26,8 +26,9 @@ int mp_os_guard_init(void *guard)
     return error;
 }
 
-bool mp_os_guard_acquire(void *guard)
+bool mp_os_guard_acquire(void *guard, struct mp_os_inquiry *inquiry)
 {
+    (void)inquiry; /* the system knows */
     /* It is held for a moment only: to be woken takes longer than that. */
     for (int i = 0; i < TRIES; i++) {
         int error = pthread_mutex_trylock(guard);
