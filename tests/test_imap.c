@@ -461,9 +461,13 @@ static void supervisor_dies(void **state)
         mp_worker workers[WORKERS];
         size_t count;
         if (i % 1000 == 500) { /* all are there, so that it is not just starting one, which nobody would know */
-            do ok(mp_pool_workers(pool, workers, WORKERS, &count));
-            while (count < WORKERS);
-            ok(mp_process_kill(mp_process_parent(workers[0].process)));
+            mp_process supervisor = {0};
+            do {
+                assert_int_equal(mp_pool_poll(pool), 0);
+                ok(mp_pool_workers(pool, workers, WORKERS, &count));
+                if (count) supervisor = mp_process_parent(workers[count - 1].process);
+            } while (count < WORKERS || mp_process_is_alive(supervisor) != 1);
+            ok(mp_process_kill(supervisor));
         }
         assert_int_equal(ok(mp_imap_next(imap, &item, LIMIT)), 1);
         assert_int_equal(item.index, i);
