@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#if HAS_SIGNALS
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 enum {
     WORKERS = 2,
@@ -217,6 +222,56 @@ static void lines(void **state)
     fclose(file);
     ok(mp_pool_destroy(pool));
 }
+
+#if HAS_SIGNALS
+
+static int write_slowly(void *args)
+{
+    static const char *const parts[] = {"a\n", "bc", "", "de\nf"};
+    int end = *(int *)args;
+    for (int i = 0; i < 4; i++) {
+        size_t size = strlen(parts[i]);
+        if (write(end, parts[i], size) != (ssize_t)size) return 1;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return 0;
+}
+
+static void tick(int signal)
+{
+    (void)signal;
+}
+
+/* A signal that interrupts a read does not end it, nor is anything lost. */
+static void lines_and_signals(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"a", "bcde", "f"};
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t writer = fork();
+    if (writer == 0) _exit(write_slowly(&ends[1]));
+    close(ends[1]);
+    FILE *file = fdopen(ends[0], "r");
+    struct sigaction action = {.sa_handler = tick}, before; /* no SA_RESTART */
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    support_tick(1000);
+    for (int i = 0; i < 3; i++) {
+        mp_bytes line;
+        assert_int_equal(ok(mp_source_lines(file, &line)), 1);
+        assert_int_equal(line.size, strlen(wanted[i]));
+        assert_string_equal(line.data, wanted[i]);
+    }
+    assert_int_equal(ok(mp_source_lines(file, &(mp_bytes){0})), 0);
+    support_tick(0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    fclose(file);
+    int status = 1;
+    assert_true(waitpid(writer, &status, 0) == writer && status == 0);
+}
+
+#endif
 
 struct texts {
     int next;
@@ -715,6 +770,9 @@ static const struct test_case cases[] = {
     CASE(items),
     CASE(arrays),
     CASE(lines),
+#if HAS_SIGNALS
+    CASE_ONCE(lines_and_signals),
+#endif
     CASE(any_size),
     CASE(reads_no_further),
     CASE(slow_sources),

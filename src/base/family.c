@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/janitor.h"
+#include "base/line.h"
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/repair.h"
@@ -44,7 +45,7 @@ static void forked(void)
 static void thread_ended(void *record)
 {
     (void)record;
-    mp_os_forget_line();
+    mp__line_forget();
     mp__thread_leave();
 }
 

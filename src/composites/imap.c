@@ -8,6 +8,7 @@
  *
  * All of it is this process's and is lost with it: its jobs are the supervisor's then.
  */
+#include "composites/imap.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/family.h"
@@ -16,7 +17,6 @@
 #include "composites/inbox.h"
 #include "composites/job.h"
 #include "composites/pool_call.h"
-#include "composites/progress.h"
 #include "primitives/flag.h"
 #include "primitives/wait.h"
 
@@ -24,63 +24,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNED(size) (((size) + 1 + 15) / 16 * 16) /* with the 0 behind it */
-#define BATCH_TIME    INT64_C(20000)                /* ns: as much as a batch shall take, */
-#define BATCH_MOST    ((size_t)256)                 /* items that it has at most */
-#define BATCH_BYTES   ((size_t)65536)               /* and bytes, if there are several */
-#define GATHER_TIME   INT64_C(50000)                /* ns that its first item waits for others */
-#define PAUSE_MOST    INT64_C(20000000) /* ns that a slow source is not read, for what is about to be done */
-#define PAUSE_LEAST   INT64_C(1000000)
-#define AHEAD         ((size_t)4) /* batches for each worker */
-
-struct batch {
-    struct batch *next; /* as they were submitted, in order; or as they came back */
-    uint64_t job;       /* offset */
-    uint64_t first;
-    size_t count;
-    bool finished;
-};
-
-struct list {
-    struct batch *first, *last;
-};
-
-struct mp_imap {
-    const char *name; /* of the call that has made it */
-    uint64_t owner, pool, inbox, flag;
-    mp_task_function function;
-    mp_source source;
-    void *state;
-    size_t output_size, workers;
-    bool ordered;
-    mp_call_options options;
-    /* The inputs. */
-    size_t read; /* items */
-    bool exhausted, is_shut;
-    bool dry;        /* it had nothing when it was asked last, and may have something later */
-    int64_t reading; /* ns that it took to read it last */
-    bool is_unread;  /* there was no memory for what it gave last: */
-    mp_bytes unread;
-    int failure;           /* why it ends early, or 0 */
-    char detail[256];      /* of that */
-    size_t batch_size;     /* items */
-    char *bytes;           /* of those that are gathered */
-    size_t size, capacity; /* bytes there */
-    size_t gathered;
-    struct mp__pool_item items[BATCH_MOST];
-    /* The window. */
-    size_t outside; /* items that are submitted, and not handed out */
-    struct list submitted, finished;
-    struct batch *current; /* its items are being handed out */
-    size_t at;             /* up to that one */
-    struct mp__progress progress;
-    uint64_t thread;   /* that has called last: its number */
-    bool busy, doomed; /* a call of it is going on; and it is to be destroyed then */
-};
+#define BATCH_TIME  INT64_C(20000)    /* ns: as much as a batch shall take */
+#define PAUSE_MOST  INT64_C(20000000) /* ns that a slow source is not read, for what is about to be done */
+#define PAUSE_LEAST INT64_C(1000000)
+#define AHEAD       ((size_t)4) /* batches for each worker */
 
 /* ---- lists of batches -------------------------------------------------------------------------------------------- */
 
-static void append(struct list *list, struct batch *batch)
+static void append(struct mp__batches *list, struct mp__batch *batch)
 {
     batch->next = NULL;
     if (list->last)
@@ -90,9 +41,9 @@ static void append(struct list *list, struct batch *batch)
     list->last = batch;
 }
 
-static void take(struct list *list, struct batch *batch)
+static void take(struct mp__batches *list, struct mp__batch *batch)
 {
-    struct batch **link = &list->first, *before = NULL;
+    struct mp__batch **link = &list->first, *before = NULL;
     while (*link != batch) {
         before = *link;
         link = &before->next;
@@ -101,38 +52,19 @@ static void take(struct list *list, struct batch *batch)
     if (list->last == batch) list->last = before;
 }
 
-/* ---- the inputs -------------------------------------------------------------------------------------------------- */
+/* ---- the window -------------------------------------------------------------------------------------------------- */
 
-int mp_source_array(void *items, mp_bytes *input)
+/* How many items it has, and how many of them go together. */
+static size_t window_of(const mp_imap *imap, size_t *batch)
 {
-    mp_items *left = items;
-    if (!left || !input) return mp__fail(MP_EINVAL, "mp_source_array: %s is NULL", left ? "input" : "items");
-    if (!left->count) return 0;
-    *input = (mp_bytes){left->items, left->item_size};
-    if (left->items) left->items = (const char *)left->items + left->item_size;
-    left->count--;
-    return 1;
-}
-
-int mp_source_lines(void *file, mp_bytes *input)
-{
-    const char *line;
-    size_t size;
-    if (!file || !input) return mp__fail(MP_EINVAL, "mp_source_lines: %s is NULL", file ? "input" : "file");
-    int error = mp_os_read_line(file, &line, &size);
-    if (error) return mp__fail_os(error, "mp_source_lines: can not read");
-    if (!line) return 0;
-    *input = (mp_bytes){line, size};
-    return 1;
-}
-
-/* Nothing more is read. It ends when what is submitted has been handed out, with that failure, if it is one (detail set). */
-static void end(mp_imap *imap, int failure)
-{
-    imap->exhausted = true;
-    if (imap->failure || !failure) return;
-    imap->failure = failure;
-    (void)snprintf(imap->detail, sizeof imap->detail, "%s", mp_error_detail());
+    size_t ahead = imap->options.read_ahead, chunk = imap->options.chunk_size;
+    *batch = chunk ? chunk : imap->batch_size;
+    if (*batch > MP__BATCH_MOST) *batch = MP__BATCH_MOST;
+    if (!ahead) return *batch * AHEAD * imap->workers;
+    if (!chunk && *batch > ahead / (2 * imap->workers)) *batch = ahead / (2 * imap->workers);
+    if (*batch > ahead) *batch = ahead;
+    if (!*batch) *batch = 1;
+    return ahead;
 }
 
 /* Nothing more is submitted: a pool that is closed need not wait for that. */
@@ -147,101 +79,13 @@ static void shut(mp_imap *imap)
         mp__pool_leave(pool);
 }
 
-/* Of the process that has made it, whose inbox is not this one's. */
-static int is_a_copy(const mp_imap *imap)
-{
-    (void)imap;
-    return mp__fail(MP_ENOTOWNER, "mp_imap_next: the imap is another process's");
-}
-
-/* 0 or an error (detail set). */
-static int keep(mp_imap *imap, const mp_bytes *input)
-{
-    if ((!input->data && input->size) || input->size > INT64_MAX / 4)
-        return mp__fail(MP_EINVAL, "mp_imap_next: the source gave %zu bytes at %p", input->size, input->data);
-    size_t needed = imap->size + ALIGNED(input->size);
-    if (needed > imap->capacity) {
-        size_t capacity = needed < 4096 ? 4096 : 2 * needed;
-        char *bytes = realloc(imap->bytes, capacity);
-        if (!bytes) return mp__fail(MP_ENOMEM, "mp_imap_next: no memory for an input of %zu bytes", input->size);
-        imap->bytes = bytes;
-        imap->capacity = capacity;
-    }
-    if (input->size) memcpy(imap->bytes + imap->size, input->data, input->size);
-    memset(imap->bytes + imap->size + input->size, 0, needed - imap->size - input->size);
-    imap->items[imap->gathered++] = (struct mp__pool_item){.input = imap->size, .input_size = input->size};
-    imap->size = needed;
-    imap->read++;
-    return 0;
-}
-
-/* One input more: 0; or an error (detail set) that may pass. */
-static int read_one(mp_imap *imap)
-{
-    int more = 1;
-    if (!imap->is_unread) {
-        imap->unread = (mp_bytes){NULL, 0};
-        more = imap->source(imap->state, &imap->unread);
-    }
-    if (imap->owner != mp__family_id()) return is_a_copy(imap);
-    imap->dry = more == MP_ETIMEDOUT;
-    if (imap->dry) return 0;
-    if (more < 0 && imap->source != mp_source_lines)
-        more = mp__fail(more, "mp_imap_next: the source has failed with %d: %s", more, mp_strerror(more));
-    int kept = more > 0 ? keep(imap, &imap->unread) : 0;
-    imap->is_unread = kept == MP_ENOMEM;
-    if (imap->is_unread) return kept;
-    if (more <= 0 || kept < 0) end(imap, more < 0 ? more : kept);
-    return 0;
-}
-
-/* Whether to ask it is likely to take longer than what can be had meanwhile. */
-static bool is_slow(const mp_imap *imap)
-{
-    return imap->reading > GATHER_TIME;
-}
-
-/* Read until there is a batch: 0 or an error (detail set) that may pass. */
-static int gather(mp_imap *imap, size_t most)
-{
-    const bool may_be_slow = imap->source != mp_source_array; /* to ask for the time costs as much as all else */
-    const int64_t begun = may_be_slow ? mp_os_now() : 0;
-    int64_t time = begun;
-    int result = 0;
-    imap->dry = false;
-    while (result == 0 && !imap->dry && !imap->exhausted && imap->gathered < most && imap->size < BATCH_BYTES &&
-           time - begun <= GATHER_TIME) {
-        result = read_one(imap);
-        if (!may_be_slow) continue;
-        int64_t now = mp_os_now();
-        imap->reading = now - time;
-        time = now;
-    }
-    return result;
-}
-
-/* ---- the window -------------------------------------------------------------------------------------------------- */
-
-/* How many items it has, and how many of them go together. */
-static size_t window_of(const mp_imap *imap, size_t *batch)
-{
-    size_t ahead = imap->options.read_ahead, chunk = imap->options.chunk_size;
-    *batch = chunk ? chunk : imap->batch_size;
-    if (*batch > BATCH_MOST) *batch = BATCH_MOST;
-    if (!ahead) return *batch * AHEAD * imap->workers;
-    if (!chunk && *batch > ahead / (2 * imap->workers)) *batch = ahead / (2 * imap->workers);
-    if (*batch > ahead) *batch = ahead;
-    if (!*batch) *batch = 1;
-    return ahead;
-}
-
 /* What is gathered: 0 or an error (detail set), and it is kept. */
 static int submit(mp_imap *imap)
 {
-    struct batch *batch = calloc(1, sizeof *batch);
+    struct mp__batch *batch = calloc(1, sizeof *batch);
     if (imap->options.stop.id && !mp__control_of(imap->options.stop.id, MP__EVENT)) imap->options.stop.id = 0;
     if (!batch) return mp__fail(MP_ENOMEM, "mp_imap_next: no memory");
-    *batch = (struct batch){.first = imap->read - imap->gathered, .count = imap->gathered};
+    *batch = (struct mp__batch){.first = imap->read - imap->gathered, .count = imap->gathered};
     struct mp__inputs inputs = {imap->bytes, imap->size, imap->items, batch->first};
     struct mp__call call = {.name = "mp_imap_next",
                             .pool = imap->pool,
@@ -273,20 +117,20 @@ static void cancel_rest(mp_imap *imap)
     if (mp__pool_enter("mp_imap_next", imap->pool, &pool) < 0) return;
     mp__pool_kick(pool);
     uint64_t told = 0;
-    for (struct batch *batch = imap->submitted.first; batch; batch = batch->next)
+    for (struct mp__batch *batch = imap->submitted.first; batch; batch = batch->next)
         if (!batch->finished) told |= mp__job_cancel(pool, batch->job);
     mp__pool_leave(pool);
     if (told) (void)mp__flag_set(imap->flag, MP__RESULT);
 }
 
-/* Whether it was told to stop: then it ends. */
+/* Whether it has just been told to stop: then it ends. */
 static bool stops(mp_imap *imap)
 {
-    uint64_t state;
-    uint64_t stop = imap->options.stop.id;
-    if (!stop || imap->failure || !mp__flag_find(stop, MP__EVENT, &state) || !(state & MP__FLAG_SET)) return false;
-    imap->gathered = imap->size = 0;
-    end(imap, mp__fail(MP_ECANCELED, "mp_imap_next: it was told to stop"));
+    uint64_t state, stop = imap->options.stop.id;
+    if (!stop || imap->stopped || !mp__flag_find(stop, MP__EVENT, &state) || !(state & MP__FLAG_SET)) return false;
+    imap->stopped = true;
+    if (!imap->exhausted) mp__imap_end(imap, mp__fail(MP_ECANCELED, "mp_imap_next: it was told to stop"));
+    if (imap->gathered && submit(imap) < 0) imap->gathered = imap->size = 0; /* to be cancelled with the others */
     cancel_rest(imap);
     return true;
 }
@@ -307,7 +151,7 @@ static int await(mp_imap *imap, int64_t deadline)
     bool there = state & MP__FLAG_SET;
     if (!there && !mp__deadline_passed(deadline)) there = mp__flag_spin(control, state);
     if (there) return 0;
-    uint64_t stop = imap->failure ? 0 : imap->options.stop.id;
+    uint64_t stop = imap->stopped ? 0 : imap->options.stop.id;
     if (stop && !mp__control_of(stop, MP__EVENT)) stop = 0;
     size_t which;
     mp_handle items[] = {{imap->flag}, {stop}, {mp__callbacks_flag(imap->pool)}};
@@ -334,30 +178,31 @@ static int fill(mp_imap *imap, int64_t deadline)
         size_t room = window > imap->outside ? window - imap->outside : 0;
         int result = 0;
         if (stops(imap)) return 0;
-        if (imap->gathered < batch && imap->gathered < room) result = gather(imap, batch < room ? batch : room);
+        if (imap->gathered < batch && imap->gathered < room)
+            result = mp__imap_gather(imap, batch < room ? batch : room);
         if (result == MP_ENOTOWNER) return result;
         if (!imap->gathered || !room) return result;
         int submitted = submit(imap);
         if (submitted == MP_ENOMEM) return submitted;
         if (submitted < 0) {
             imap->gathered = imap->size = 0;
-            end(imap, submitted);
+            mp__imap_end(imap, submitted);
             return 0;
         }
         if (result < 0 || imap->dry) return result;
-        if (!is_slow(imap)) continue;
+        if (!mp__imap_is_slow(imap)) continue;
         pause_for(imap, deadline);
         if (is_told(imap) || mp__deadline_passed(deadline)) return 0;
     }
 }
 
 /* How many shall go together, after what that one took. */
-static void adapt(mp_imap *imap, const struct batch *batch, const struct mp__job *job)
+static void adapt(mp_imap *imap, const struct mp__batch *batch, const struct mp__job *job)
 {
     uint64_t each = atomic_load_explicit(&job->took, memory_order_relaxed) / batch->count + 1;
     uint64_t wanted = (uint64_t)BATCH_TIME / each;
     if (wanted > 2 * imap->batch_size) wanted = 2 * imap->batch_size;
-    if (wanted > BATCH_MOST) wanted = BATCH_MOST;
+    if (wanted > MP__BATCH_MOST) wanted = MP__BATCH_MOST;
     imap->batch_size = wanted ? (size_t)wanted : 1;
 }
 
@@ -373,7 +218,7 @@ static int collect(mp_imap *imap)
     }
     for (uint64_t offset; (offset = mp__inbox_take(pool, imap->inbox));) {
         const struct mp__job *job = mp__job_at(offset);
-        struct batch *batch = job ? (struct batch *)(uintptr_t)job->cookie : NULL;
+        struct mp__batch *batch = job ? (struct mp__batch *)(uintptr_t)job->cookie : NULL;
         if (!batch) continue;
         batch->finished = true;
         adapt(imap, batch, job);
@@ -393,7 +238,7 @@ static int collect(mp_imap *imap)
 static void release(mp_imap *imap)
 {
     struct mp__pool *pool;
-    struct batch *batch = imap->current;
+    struct mp__batch *batch = imap->current;
     imap->current = NULL;
     if (mp__pool_enter("mp_imap_next", imap->pool, &pool) == 0) {
         mp__job_forget(pool, batch->job, false);
@@ -405,8 +250,8 @@ static void release(mp_imap *imap)
 /* The next one that is there. */
 static bool begin_batch(mp_imap *imap)
 {
-    struct list *list = imap->ordered ? &imap->submitted : &imap->finished;
-    struct batch *batch = list->first;
+    struct mp__batches *list = imap->ordered ? &imap->submitted : &imap->finished;
+    struct mp__batch *batch = list->first;
     if (!batch || !batch->finished) return false;
     take(list, batch);
     imap->current = batch;
@@ -457,7 +302,7 @@ static void show(mp_imap *imap)
     mp_progress *now = &imap->progress.now;
     now->running = 0;
     now->workers = mp__pool_present(pool);
-    for (struct batch *batch = imap->submitted.first; batch; batch = batch->next) {
+    for (struct mp__batch *batch = imap->submitted.first; batch; batch = batch->next) {
         if (batch->finished) continue;
         (void)mp__job_done(pool, batch->job, &running);
         now->running += (size_t)running;
@@ -484,15 +329,15 @@ static int next(mp_imap *imap, mp_item *item, int64_t deadline)
     for (bool asked = false;;) {
         if (imap->current) return hand_out(imap, item);
         (void)mp__callbacks_run("mp_imap_next", imap->pool);
-        int result = imap->owner == mp__family_id() ? collect(imap) : is_a_copy(imap);
+        int result = mp__imap_is_copy(imap) ? mp__imap_fail_copy() : collect(imap);
         if (result < 0) return result;
         if (stops(imap)) continue;
         show(imap);
         size_t batch, window = window_of(imap, &batch);
         /* What is there comes first, unless workers may run out of work. */
-        if ((imap->outside > window / 2 || is_slow(imap)) && begin_batch(imap)) continue;
-        if (is_slow(imap) && !imap->exhausted && !asked) pause_for(imap, deadline);
-        if (is_slow(imap) && is_told(imap)) continue;
+        if ((imap->outside > window / 2 || mp__imap_is_slow(imap)) && begin_batch(imap)) continue;
+        if (mp__imap_is_slow(imap) && !imap->exhausted && !asked) pause_for(imap, deadline);
+        if (mp__imap_is_slow(imap) && is_told(imap)) continue;
         int filled = asked && mp__deadline_passed(deadline) ? 0 : fill(imap, deadline);
         asked = true;
         if (filled == MP_ENOTOWNER) return filled;
@@ -525,7 +370,7 @@ int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms)
 {
     static const char call[] = "mp_imap_next";
     if (!imap || !item) return mp__fail(MP_EINVAL, "%s: %s is NULL", call, imap ? "item" : "imap");
-    if (imap->owner != mp__family_id()) return mp__fail(MP_ENOTOWNER, "%s: the imap is another process's", call);
+    if (mp__imap_is_copy(imap)) return mp__imap_fail_copy();
     if (imap->busy)
         return mp__fail(MP_EBUSY, "%s: a call of this imap is going on: a source, or a callback, made this one", call);
     int result = mp__thread_join();
@@ -555,7 +400,7 @@ static int check(const mp_imap *imap, mp_imap **created)
     struct mp__call call = {.name = imap->name,
                             .function = imap->function,
                             .output_size = imap->output_size,
-                            .count = BATCH_MOST,
+                            .count = MP__BATCH_MOST,
                             .inputs = &inputs,
                             .options = *options};
     return mp__call_check(&call);
@@ -581,7 +426,7 @@ static int create(const mp_imap *plan, mp_pool pool, mp_imap **created)
     *imap = *plan;
     imap->owner = mp__family_id();
     imap->pool = pool.id;
-    imap->workers = (size_t)found->count;
+    imap->workers = found->count ? (size_t)found->count : 1; /* it may just have been destroyed */
     imap->batch_size = 1;
     imap->thread = mp__self.owner;
     result = mp__inbox_create(plan->name, pool.id, true, &imap->inbox, &imap->flag);
@@ -619,10 +464,10 @@ int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_task_function functi
     return create(&plan, pool, imap);
 }
 
-static void free_batches(struct mp__pool *pool, struct batch *batch)
+static void free_batches(struct mp__pool *pool, struct mp__batch *batch)
 {
     while (batch) {
-        struct batch *next = batch->next;
+        struct mp__batch *next = batch->next;
         if (pool) {
             if (!batch->finished) (void)mp__job_cancel(pool, batch->job);
             mp__job_forget(pool, batch->job, false);
@@ -635,7 +480,7 @@ static void free_batches(struct mp__pool *pool, struct batch *batch)
 static void destroy(mp_imap *imap)
 {
     struct mp__pool *pool = NULL;
-    bool mine = imap->owner == mp__family_id();
+    bool mine = !mp__imap_is_copy(imap);
     if (mine) mp__progress_end(&imap->progress);
     if (mine && mp__pool_enter("mp_imap_destroy", imap->pool, &pool) < 0) pool = NULL;
     if (pool) mp__pool_kick(pool);

@@ -55,11 +55,6 @@ int mp_os_random(void *data, size_t size);
 void mp_os_write_stderr(const char *text, size_t size);
 /* How wide the terminal is that stderr is; 0: it is none. */
 int mp_os_stderr_width(void);
-/* The next line of a FILE, without its end, with a 0 behind it, in memory of this thread's until the next call. NULL: there
- * is none. */
-int mp_os_read_line(void *file, const char **line, size_t *size);
-/* That memory goes: this thread ends. */
-void mp_os_forget_line(void);
 
 /* ---- what this system can do ------------------------------------------------------------------------------------ */
 
