@@ -624,6 +624,39 @@ static void tells_how_far(void **state)
     gate_destroy(seen.gate);
 }
 
+struct ending {
+    mp_imap *imap;
+    struct gate gate;
+    int calls;
+};
+
+static void end_imap(const mp_progress *progress, void *context)
+{
+    struct ending *ending = context;
+    (void)progress;
+    ending->calls++;
+    mp_imap_destroy(ending->imap);
+}
+
+/* Who looks on may end it: it is not called again. */
+static void ended_by_its_own(void **state)
+{
+    (void)state;
+    struct ending ending = {.gate = gate_create()};
+    mp_pool pool = create(1);
+    mp_items items = {&ending.gate, sizeof ending.gate, 1};
+    mp_item item;
+    ok(mp_pool_imap(pool, &ending.imap, wait_for_gate, mp_source_array, &items, 0,
+                    &(mp_call_options){.progress_callback = end_imap, .context = &ending}));
+    fails(MP_ECANCELED, mp_imap_next(ending.imap, &item, LIMIT));
+    assert_int_equal(ending.calls, 1);
+    assert_true(gate_open(ending.gate));
+    ok(mp_pool_close(pool));
+    ok(mp_pool_join(pool, LIMIT));
+    ok(mp_pool_destroy(pool));
+    gate_destroy(ending.gate);
+}
+
 /* Of a map that is not done: what was done so far counts, though no worker is through with its part. */
 static int first_half(mp_task *task)
 {
@@ -672,6 +705,7 @@ static const struct test_case cases[] = {
     CASE_LEAVES(copied),
 #endif
     CASE(tells_how_far),
+    CASE(ended_by_its_own),
     CASE(counts_what_runs),
 };
 

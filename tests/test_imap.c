@@ -433,6 +433,7 @@ static void not_itself(void **state)
     looping = (struct looping){.destroys = true};
     looping.imap = start(true, pool, nothing, ask_itself, &looping, 0, NULL);
     fails(MP_ECANCELED, mp_imap_next(looping.imap, &item, LIMIT));
+    assert_int_equal(looping.times, 1); /* it is not asked again */
     ok(mp_pool_close(pool));
     ok(mp_pool_join(pool, LIMIT));
     ok(mp_pool_destroy(pool));

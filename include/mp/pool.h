@@ -471,7 +471,7 @@ MP_API int mp_pool_workers(mp_pool pool, mp_worker *workers, size_t capacity, si
 /**
  * Where the inputs of an imap come from. It is called by mp_imap_next, in the process and the thread that calls that.
  *
- * It may use libmp, but not its own imap.
+ * It may use libmp, and destroy its own imap, but not ask that for an item.
  *
  * \param state  as it was given to mp_pool_imap.
  * \param input  receives one input; it is copied before the next call.
@@ -499,7 +499,8 @@ MP_API int mp_source_array(void *items, mp_bytes *input);
  * A source: the lines of a file, of any length.
  *
  * \param file   a FILE *, open for reading.
- * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes.
+ * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes. The memory is this
+ *               thread's, for whatever file, until its next call.
  * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), or MP_ESYSTEM and the like: it could not be read. A signal
  *   does not end it.
  */
@@ -569,7 +570,7 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
  *   or, and it may go on,
  *   MP_ETIMEDOUT   there is no item yet; or the source said so, and there is nothing else to wait for;
  *   MP_ENOMEM      the arena, or the machine, has not the memory for an input;
- *   MP_EBUSY       it was called by its own source, or a progress callback of its own;
+ *   MP_EBUSY       it was called by its own source, or in a callback that runs in it;
  *   MP_ENOTOWNER   it is another process's;
  *   MP_EINVAL      imap or item is NULL.
  *

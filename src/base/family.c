@@ -23,7 +23,7 @@ _Atomic uint64_t mp__family_own_id;
 static struct mp__process *_Atomic self_record;
 static atomic_flag registering = ATOMIC_FLAG_INIT;
 #define FORK_HOOKS 2
-static void (*fork_hooks[FORK_HOOKS])(void);
+static void (*_Atomic fork_hooks[FORK_HOOKS])(void);
 static _Atomic uint64_t own_space; /* of pids; 0: not asked yet */
 static const char *service_name;   /* of a process that serves the family, and is no member */
 
@@ -38,8 +38,10 @@ static void forked(void)
     (void)mp__family_space(); /* a copy of this one could not see any more that it is another */
     mp__arena_forked();
     mp__thread_forget();
-    for (int i = 0; i < FORK_HOOKS; i++)
-        if (fork_hooks[i]) fork_hooks[i]();
+    for (int i = 0; i < FORK_HOOKS; i++) {
+        void (*hook)(void) = atomic_load_explicit(&fork_hooks[i], memory_order_relaxed);
+        if (hook) hook();
+    }
 }
 
 static void thread_ended(void *record)
@@ -62,9 +64,14 @@ int mp__family_prepare(void)
 
 void mp__family_on_fork(void (*child)(void))
 {
-    int i = 0;
-    while (i < FORK_HOOKS - 1 && fork_hooks[i] && fork_hooks[i] != child) i++;
-    if (fork_hooks[i] != child) fork_hooks[i] = child; /* each page that is written to has to be copied after a fork */
+    for (int i = 0; i < FORK_HOOKS; i++) {
+        void (*there)(void) = atomic_load_explicit(&fork_hooks[i], memory_order_relaxed);
+        if (there == child) return; /* each page that is written to has to be copied after a fork */
+        if (!there && atomic_compare_exchange_strong_explicit(&fork_hooks[i], &there, child, memory_order_relaxed,
+                                                              memory_order_relaxed))
+            return;
+        if (there == child) return; /* another thread was quicker */
+    }
 }
 
 /* ---- this process ---------------------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 struct pending {
     struct pending *next, **link; /* in its mailbox; link NULL: it is in none any more */
     struct mailbox *mailbox;
+    uint64_t flag;   /* of that: id */
     uint64_t result; /* once it is known */
     bool hidden;     /* the caller has not got it */
     bool used;       /* by a thread that submits it, or shows how far it is: by no other one then */
@@ -139,6 +140,7 @@ int mp__callback_prepare(struct mp__call *call)
     struct mailbox *mailbox = find(call->pool);
     if (mailbox) {
         pending->mailbox = mailbox;
+        pending->flag = mailbox->flag;
         pending->link = &mailbox->first;
         pending->next = mailbox->first;
         if (pending->next) pending->next->link = &pending->next;
@@ -172,7 +174,7 @@ static void let_go(struct pending *pending)
     mp__local_acquire(&lock);
     pending->used = false;
     bool dropped = pending->dropped;
-    uint64_t flag = pending->passed && !dropped ? pending->mailbox->flag : 0;
+    uint64_t flag = pending->passed ? pending->flag : 0;
     pending->passed = false;
     mp__local_release(&lock);
     if (dropped) mp__callback_dispose(pending);
@@ -256,27 +258,33 @@ struct finished {
     mp_progress last;
 };
 
-/* Under the pool's lock. False: there is none, or another thread uses that one, and will say when it does not. */
-static bool take_first(struct mp__pool *pool, uint64_t inbox_offset, struct finished *finished)
+enum taken {
+    NONE,
+    USED, /* by another thread, which will say when it does not use it any more */
+    TAKEN
+};
+
+/* Under the pool's lock. */
+static enum taken take_first(struct mp__pool *pool, uint64_t inbox_offset, struct finished *finished)
 {
     const struct mp__inbox *inbox = mp__inbox_at(inbox_offset);
     uint64_t offset = inbox ? inbox->first : 0;
     const struct mp__job *job = mp__job_at(offset);
     struct pending *pending = job ? (struct pending *)(uintptr_t)job->cookie : NULL;
-    if (!pending) return false;
+    if (!pending) return NONE;
     mp__local_acquire(&lock);
     bool used = pending->used;
     pending->passed = used;
     if (!used) unlink_pending(pending);
     mp__local_release(&lock);
-    if (used) return false;
+    if (used) return USED;
     finished->pending = pending;
     finished->result = job->result;
     finished->failed = job->failed || job->broken;
     mp__job_count(pool, offset, job, &finished->last);
     (void)mp__inbox_take(pool, inbox_offset);
     if (inbox->first) (void)mp__flag_set(inbox->flag, MP__RESULT); /* any other thread may have that */
-    return true;
+    return TAKEN;
 }
 
 /* 1, 0: there is none, or an error (detail set). */
@@ -289,9 +297,9 @@ static int take(const char *call, const struct mailbox *mailbox, struct finished
         (void)mp__flag_set(mailbox->flag, MP__RESULT);
         return result;
     }
-    bool taken = take_first(pool, mailbox->inbox, finished);
+    enum taken taken = take_first(pool, mailbox->inbox, finished);
     mp__pool_leave(pool);
-    return taken;
+    return taken == TAKEN;
 }
 
 /* Whether it had a callback. */
@@ -303,7 +311,7 @@ static bool run_one(const struct finished *finished, uint64_t self)
     (void)mp__flag_set(finished->result, MP__RESULT); /* whoever has finished it may not have come to that */
     pending->progress.now = finished->last;
     mp__progress_end(&pending->progress);
-    mp__callback_call(options, finished->result, finished->failed);
+    if (mp__family_id() == self) mp__callback_call(options, finished->result, finished->failed);
     if (mp__family_id() != self) return called; /* a copy of that process, to which nothing of this belongs */
     if (pending->hidden) (void)mp_result_destroy((mp_result){finished->result});
     free(pending);
@@ -341,18 +349,40 @@ static void show(const char *call, uint64_t pool, uint64_t self)
     }
 }
 
+/* False: there is nothing to be called back for here, nor was there; or this is no place for it. */
+static bool look_up(uint64_t pool, struct mailbox *mailbox)
+{
+    if (running || atomic_load_explicit(&mp__mailboxes, memory_order_relaxed) == 0) return false;
+    mp__local_acquire(&lock);
+    const struct mailbox *found = find(pool);
+    if (found) *mailbox = *found;
+    mp__local_release(&lock);
+    return found;
+}
+
+void mp__callbacks_drain(const char *call, uint64_t pool_id)
+{
+    const uint64_t self = mp__family_id();
+    struct mailbox mailbox;
+    struct finished finished;
+    struct mp__pool *pool;
+    enum taken taken = TAKEN;
+    if (!look_up(pool_id, &mailbox)) return;
+    while (taken != NONE && mp__family_id() == self && mp__pool_enter(call, pool_id, &pool) == 0) {
+        taken = take_first(pool, mailbox.inbox, &finished);
+        mp__pool_leave(pool);
+        if (taken == TAKEN) (void)run_one(&finished, self);
+        if (taken == USED) mp_os_yield();
+    }
+}
+
 int mp__callbacks_run(const char *call, uint64_t pool)
 {
     const uint64_t self = mp__family_id();
     struct mailbox mailbox = {.pool = 0};
     struct finished finished;
     int count = 0, result = 0;
-    if (running || !mp__callbacks_wanted()) return 0;
-    mp__local_acquire(&lock);
-    const struct mailbox *found = find(pool);
-    if (found) mailbox = *found;
-    mp__local_release(&lock);
-    if (!mailbox.pool) return 0;
+    if (!look_up(pool, &mailbox)) return 0;
     while (mp__family_id() == self && (result = take(call, &mailbox, &finished)) == 1)
         count += run_one(&finished, self);
     show(call, pool, self);

@@ -28,6 +28,8 @@ void mp__callback_dispose(void *pending);
 /* Run those that are due, of that pool, and show how far others are; not from within one. Returns their number, or an error
  * (detail set). */
 int mp__callbacks_run(const char *call, uint64_t pool);
+/* All that are due, whoever else is about to: nothing comes after that, as the pool is about to go. */
+void mp__callbacks_drain(const char *call, uint64_t pool);
 /* The flag that says that some are due; 0: there has been none yet. And how long to wait for that. */
 uint64_t mp__callbacks_flag(uint64_t pool);
 int64_t mp__callbacks_slice(uint64_t pool, int64_t deadline);

@@ -180,7 +180,7 @@ static int fill(mp_imap *imap, int64_t deadline)
         if (stops(imap)) return 0;
         if (imap->gathered < batch && imap->gathered < room)
             result = mp__imap_gather(imap, batch < room ? batch : room);
-        if (result == MP_ENOTOWNER) return result;
+        if (result == MP_ENOTOWNER || result == MP_ECANCELED) return result;
         if (!imap->gathered || !room) return result;
         int submitted = submit(imap);
         if (submitted == MP_ENOMEM) return submitted;
@@ -190,9 +190,10 @@ static int fill(mp_imap *imap, int64_t deadline)
             return 0;
         }
         if (result < 0 || imap->dry) return result;
+        if (mp__deadline_passed(deadline)) return 0;
         if (!mp__imap_is_slow(imap)) continue;
         pause_for(imap, deadline);
-        if (is_told(imap) || mp__deadline_passed(deadline)) return 0;
+        if (is_told(imap)) return 0;
     }
 }
 
@@ -329,10 +330,11 @@ static int next(mp_imap *imap, mp_item *item, int64_t deadline)
     for (bool asked = false;;) {
         if (imap->current) return hand_out(imap, item);
         (void)mp__callbacks_run("mp_imap_next", imap->pool);
-        int result = mp__imap_is_copy(imap) ? mp__imap_fail_copy() : collect(imap);
+        show(imap);
+        int result = mp__imap_interrupted(imap);
+        if (result == 0) result = collect(imap);
         if (result < 0) return result;
         if (stops(imap)) continue;
-        show(imap);
         size_t batch, window = window_of(imap, &batch);
         /* What is there comes first, unless workers may run out of work. */
         if ((imap->outside > window / 2 || mp__imap_is_slow(imap)) && begin_batch(imap)) continue;
@@ -340,7 +342,7 @@ static int next(mp_imap *imap, mp_item *item, int64_t deadline)
         if (mp__imap_is_slow(imap) && is_told(imap)) continue;
         int filled = asked && mp__deadline_passed(deadline) ? 0 : fill(imap, deadline);
         asked = true;
-        if (filled == MP_ENOTOWNER) return filled;
+        if (filled == MP_ENOTOWNER || filled == MP_ECANCELED) return filled;
         if (imap->exhausted && !imap->gathered) shut(imap);
         if (begin_batch(imap)) continue;
         bool over = imap->exhausted && !imap->gathered && !imap->submitted.first && !imap->finished.first;
@@ -370,7 +372,7 @@ int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms)
 {
     static const char call[] = "mp_imap_next";
     if (!imap || !item) return mp__fail(MP_EINVAL, "%s: %s is NULL", call, imap ? "item" : "imap");
-    if (mp__imap_is_copy(imap)) return mp__imap_fail_copy();
+    if (mp__imap_is_copy(imap)) return mp__imap_interrupted(imap);
     if (imap->busy)
         return mp__fail(MP_EBUSY, "%s: a call of this imap is going on: a source, or a callback, made this one", call);
     int result = mp__thread_join();
@@ -379,7 +381,7 @@ int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms)
     if (result < 0) return result;
     imap->busy = true;
     result = next(imap, item, mp__deadline(timeout_ms));
-    imap->busy = false;
+    imap->busy = imap->doomed;
     if (!imap->doomed) return result;
     destroy(imap);
     return mp__fail(MP_ECANCELED, "%s: the imap was destroyed meanwhile", call);
@@ -480,8 +482,12 @@ static void free_batches(struct mp__pool *pool, struct mp__batch *batch)
 static void destroy(mp_imap *imap)
 {
     struct mp__pool *pool = NULL;
+    imap->busy = true; /* whatever is called of the caller's */
+    if (imap->doomed)
+        mp__progress_abandon(&imap->progress);
+    else if (!mp__imap_is_copy(imap))
+        mp__progress_end(&imap->progress);
     bool mine = !mp__imap_is_copy(imap);
-    if (mine) mp__progress_end(&imap->progress);
     if (mine && mp__pool_enter("mp_imap_destroy", imap->pool, &pool) < 0) pool = NULL;
     if (pool) mp__pool_kick(pool);
     if (imap->current) imap->current->next = NULL;

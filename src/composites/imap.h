@@ -77,9 +77,11 @@ static inline bool mp__imap_is_copy(const mp_imap *imap)
 {
     return imap->owner != mp__family_id();
 }
-static inline int mp__imap_fail_copy(void)
+/* Whether what was called of the caller's has made an end of that: 0, or an error (detail set). */
+static inline int mp__imap_interrupted(const mp_imap *imap)
 {
-    return mp__fail(MP_ENOTOWNER, "mp_imap_next: the imap is another process's");
+    if (mp__imap_is_copy(imap)) return mp__fail(MP_ENOTOWNER, "mp_imap_next: the imap is another process's");
+    return imap->doomed ? mp__fail(MP_ECANCELED, "mp_imap_next: the imap was destroyed meanwhile") : 0;
 }
 
 #endif

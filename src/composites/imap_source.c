@@ -77,13 +77,14 @@ static int read_one(mp_imap *imap)
         imap->unread = (mp_bytes){NULL, 0};
         more = imap->source(imap->state, &imap->unread);
     }
-    if (mp__imap_is_copy(imap)) return mp__imap_fail_copy();
+    int interrupted = mp__imap_interrupted(imap);
+    if (interrupted < 0) return interrupted;
     imap->dry = more == MP_ETIMEDOUT;
     if (imap->dry) return 0;
     if (more < 0 && imap->source != mp_source_lines)
         more = mp__fail(more, "mp_imap_next: the source has failed with %d: %s", more, mp_strerror(more));
     int kept = more > 0 ? keep(imap, &imap->unread) : 0;
-    imap->is_unread = kept == MP_ENOMEM;
+    imap->is_unread = kept == MP_ENOMEM && imap->source != mp_source_lines; /* whose memory is the thread's */
     if (imap->is_unread) return kept;
     if (more <= 0 || kept < 0) mp__imap_end(imap, more < 0 ? more : kept);
     return 0;

@@ -374,6 +374,7 @@ int mp_pool_destroy(mp_pool handle)
     int result = change_state(call, handle.id, MP__POOL_TERMINATED);
     if (result == 0) result = await_end(call, handle.id, MP_OS_NEVER);
     struct mp__pool *pool;
+    if (result == 0) mp__callbacks_drain(call, handle.id);
     if (result == 0) result = mp__pool_enter(call, handle.id, &pool);
     if (result < 0) return result;
     uint64_t supervisor = atomic_load_explicit(&pool->supervisor, memory_order_relaxed), ending;

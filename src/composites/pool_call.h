@@ -38,8 +38,8 @@ int mp__call_check(const struct mp__call *call);
 int mp__call_submit(const struct mp__call *call, uint64_t *result);
 
 /* Until a result is there: 0, MP_ETIMEDOUT, MP_EBADHANDLE, or another error (detail set). The rest is cancelled when `stop` is
- * set, if it is not 0. */
-int mp__result_await(const char *call, uint64_t result, uint64_t stop, int64_t deadline);
+ * set, if it is not 0. Soon: most likely it will be there in a moment, so it is looked out for before this thread sleeps. */
+int mp__result_await(const char *call, uint64_t result, uint64_t stop, int64_t deadline, bool soon);
 
 /* Nobody asks for it any more: under the lock. Whoever does not keep its flag destroys that without it. False: it is no
  * result of the pool's, any more. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define DETAIL_SIZE 512
+#define SOON        64 /* items; of more the workers, who need the CPU, make more than a moment's work */
 
 /* ---- waiting for it ---------------------------------------------------------------------------------------------- */
 
@@ -63,8 +64,9 @@ static int await_finish(const struct mp__call *call, uint64_t id, struct mp__pro
 {
     for (;;) {
         uint64_t offset;
-        *waited = mp__result_await(call->name, id, call->options.stop.id,
-                                   progress ? mp__progress_slice(progress, MP_OS_NEVER) : MP_OS_NEVER);
+        *waited =
+            mp__result_await(call->name, id, call->options.stop.id,
+                             progress ? mp__progress_slice(progress, MP_OS_NEVER) : MP_OS_NEVER, call->count <= SOON);
         if (*waited == MP_ETIMEDOUT && progress) {
             if (mp__result_count(call->name, call->pool, id, &progress->now) == 1) mp__progress_show(progress);
             mp__progress_put_off(progress);
@@ -140,7 +142,7 @@ static int run(struct mp__call *call)
 {
     const mp_call_options *options = &call->options;
     struct mp__progress shown, *progress = options->progress || options->progress_callback ? &shown : NULL;
-    uint64_t id = 0;
+    uint64_t id = 0, self = mp__family_id();
     struct mp__pool *pool;
     call->wanted = MP__WANTED_HERE;
     call->wants = call->count > 0 || progress || options->callback || options->error_callback;
@@ -149,7 +151,10 @@ static int run(struct mp__call *call)
     if (result < 0 || !call->wants) return result;
     int entered = await_finish(call, id, progress, &pool, &result);
     if (entered == 0) entered = conclude(call, id, progress, &pool, &result);
-    if (entered == 0) {
+    if (entered == 0 && mp__family_id() != self) { /* a copy, made in a callback: the call is that one's */
+        mp__pool_leave(pool);
+        result = mp__fail(MP_ENOTOWNER, "%s: it was called by another process", call->name);
+    } else if (entered == 0) {
         bool kept = put_away(pool, id, options->callback || options->error_callback);
         mp__pool_leave(pool);
         if (!kept) (void)mp__control_destroy(id, MP__RESULT, NULL);

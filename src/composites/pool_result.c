@@ -77,7 +77,7 @@ int mp__result_look(const char *call, uint64_t id, bool watch)
     return error < 0 ? error : result;
 }
 
-int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadline)
+int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadline, bool soon)
 {
     uint64_t state;
     struct mp__control *control = mp__flag_find(id, MP__RESULT, &state);
@@ -85,7 +85,7 @@ int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadl
     uint64_t pool = atomic_load_explicit(&control->as.result.pool, memory_order_relaxed);
     int result = state & MP__FLAG_SET ? 0 : mp__thread_join();
     bool there = state & MP__FLAG_SET;
-    if (!there && !mp__deadline_passed(deadline)) (void)mp__flag_spin(control, state);
+    if (!there && soon && !mp__deadline_passed(deadline)) (void)mp__flag_spin(control, state);
     while (result == 0) {
         bool found = mp__flag_find(id, MP__RESULT, &state);
         (void)mp__callbacks_run(call,
@@ -105,7 +105,7 @@ int mp__result_await(const char *call, uint64_t id, uint64_t stop, int64_t deadl
 
 int mp_result_wait(mp_result result, int64_t timeout_ms)
 {
-    return mp__result_await("mp_result_wait", result.id, 0, mp__deadline(timeout_ms));
+    return mp__result_await("mp_result_wait", result.id, 0, mp__deadline(timeout_ms), true);
 }
 
 int mp_result_wait_all(const mp_result *results, size_t count, int64_t timeout_ms)
@@ -114,7 +114,7 @@ int mp_result_wait_all(const mp_result *results, size_t count, int64_t timeout_m
     if (!results && count) return mp__fail(MP_EINVAL, "%s: results is NULL", call);
     int64_t deadline = mp__deadline(timeout_ms);
     for (size_t i = 0; i < count; i++) {
-        int result = mp__result_await(call, results[i].id, 0, deadline);
+        int result = mp__result_await(call, results[i].id, 0, deadline, true);
         if (result < 0) return result;
     }
     return 0;
@@ -191,7 +191,7 @@ int mp_result_get(mp_result handle, void *outputs, size_t capacity, size_t *size
     uint64_t pool, offset;
     bool ready;
     if (!outputs && capacity) return mp__fail(MP_EINVAL, "%s: outputs is NULL, and capacity is not 0", call);
-    int result = mp__result_await(call, handle.id, 0, mp__deadline(timeout_ms));
+    int result = mp__result_await(call, handle.id, 0, mp__deadline(timeout_ms), true);
     if (result == 0) result = finished_job(call, handle.id, &job);
     if (result < 0) return result;
     uint64_t has = job.any_size ? job.made.size : job.count * job.output_size;

@@ -11,8 +11,9 @@
  * only one of those who wait takes it over, and never from somebody who has been given the same pid since.
  *
  * G2: who has waited for long asks in the inquiry for the guard's word, its turn and its owner; whoever waits for any guard, and
- * knows that this owner is dead, answers with the same. It is asked again and again, so questions may overwrite each other. A
- * turn comes back after 2^32 changes of hands only, so an answer that is left over names nobody else; who uses it takes it away.
+ * knows that this owner is dead, answers with the same. It is asked again and again, so questions may overwrite each other. Who
+ * uses an answer, or knows it himself, takes it away. Turns of different guards begin far apart, and come back after 2^32 changes
+ * of hands: so one that is left over names no other owner of the same pid.
  */
 #ifndef MP_OS_GUARD_WORD_H
 #define MP_OS_GUARD_WORD_H
@@ -33,7 +34,8 @@ static bool take(_Atomic uint64_t *word, uint64_t seen)
 
 int mp_os_guard_init(void *guard)
 {
-    atomic_store_explicit((_Atomic uint64_t *)guard, 0, memory_order_relaxed);
+    uint64_t turn = (uint32_t)((uintptr_t)guard / 64 * UINT32_C(2654435769)); /* G2 */
+    atomic_store_explicit((_Atomic uint64_t *)guard, turn << 32, memory_order_relaxed);
     return 0;
 }
 
@@ -47,8 +49,8 @@ static bool inquire(struct mp_os_inquiry *inquiry, uint64_t seen)
 {
     uint64_t asked = atomic_load_explicit(&inquiry->asked, memory_order_relaxed), dead = seen;
     if (asked && asked != seen && is_gone(asked)) atomic_store_explicit(&inquiry->dead, asked, memory_order_relaxed);
-    if (is_gone(seen)) return true;
-    if (atomic_compare_exchange_strong_explicit(&inquiry->dead, &dead, 0, memory_order_relaxed, memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&inquiry->dead, &dead, 0, memory_order_relaxed, memory_order_relaxed) ||
+        is_gone(seen))
         return true;
     atomic_store_explicit(&inquiry->asked, seen, memory_order_relaxed);
     return false;
