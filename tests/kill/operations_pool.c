@@ -228,7 +228,8 @@ static int iterated_prepare(struct stage *stage)
     if (result == 0)
         result = mp_pool_imap(stage->pool, &stage->imap, repeat, mp_source_array, &items, sizeof *in,
                               &(mp_call_options){.chunk_size = 3});
-    if (result == 0) result = mp_imap_next(stage->imap, &item, 0) == MP_ETIMEDOUT ? 0 : MP_ESYSTEM;
+    for (int i = 0; i < ITEMS && result == 0; i++) /* each submits something, until all is read */
+        result = mp_imap_next(stage->imap, &item, 0) == MP_ETIMEDOUT ? 0 : MP_ESYSTEM;
     if (result == 0) result = mp_pool_close(stage->pool);
     return result;
 }
