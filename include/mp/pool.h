@@ -28,11 +28,12 @@
  * Besides its workers a pool has one more process, its supervisor, which does nothing but to start and replace them: the
  * workers are its children, and it is a daemon of who has created the pool: when that ends, they do. Should the supervisor
  * end alone its workers end, too, and whoever waits for a result of the pool, or submits something, starts another one, which
- * is a daemon of that process. The pool itself stays, as a queue does, until somebody destroys it, or the family ends. Workers and supervisor ignore SIGINT: Ctrl-C ends whom it concerns.
- * The library starts no threads for a pool.
+ * is a daemon of that process. The pool itself stays, as a queue does, until somebody destroys it, or the family ends. Workers
+ * and supervisor ignore SIGINT: Ctrl-C ends whom it concerns. The library starts no threads for a pool.
  *
  * Inputs are copied into shared memory, and outputs out of it, unless they lie there already: in an mp_array, an mp_block, an
- * mp_message (of imap they are always copied, and its outputs never). Then tasks read and write in place, and whoever owns that keeps it until the result is there.
+ * mp_message (of imap they are always copied, and its outputs never). Then tasks read and write in place, and whoever owns
+ * that keeps it until the result is there.
  *
  * Callbacks run in the process that has submitted, in a thread of it that waits for something of that pool: in mp_pool_poll,
  * mp_pool_join and mp_pool_destroy, in mp_result_wait, mp_result_wait_all and mp_result_get, in mp_pool_apply, mp_pool_map and
@@ -431,7 +432,8 @@ MP_API int mp_result_cancel(mp_result result);
  * \returns 0.
  *
  * \threadsafety  any thread.
- * \processes     any process of the family, once.
+ * \processes     any process of the family, once. If it is another one than the submitter of a call with callbacks, what that
+ *                has noted for them stays until the pool is destroyed.
  * \python        del result
  */
 MP_API int mp_result_destroy(mp_result result);
@@ -501,8 +503,8 @@ MP_API int mp_source_array(void *items, mp_bytes *input);
  * \param file   a FILE *, open for reading.
  * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes. The memory is this
  *               thread's, for whatever file, until its next call.
- * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), or MP_ESYSTEM and the like: it could not be read. A signal
- *   does not end it.
+ * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), or MP_ESYSTEM and the like: it could not be read. A
+ *   signal does not end it.
  */
 MP_API int mp_source_lines(void *file, mp_bytes *input);
 
@@ -522,8 +524,8 @@ typedef struct mp_item {
  *
  * The source is read as far ahead as options.read_ahead says, and no further, however many inputs there are. One that is slow,
  * a terminal or a pipe, is not asked again while an item is there; one that waits for what becomes of its last input needs a
- * read_ahead of 1. A task sees an input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is closed afterwards does what the
- * imap has not read yet, too.
+ * read_ahead of 1. A task sees an input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is
+ * closed afterwards does what the imap has not read yet, too.
  *
  * \param imap         receives it: mp_imap_destroy.
  * \param function     the task.
@@ -581,8 +583,8 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
 MP_NODISCARD MP_API int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeout_ms);
 
 /**
- * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended. Its own source,
- * or a callback in its mp_imap_next, may do so: that returns MP_ECANCELED then.
+ * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended. Its own
+ * source, or a callback in its mp_imap_next, may do so: that returns MP_ECANCELED then.
  *
  * \threadsafety  any thread, one at a time.
  * \processes     the one that has made it; a copy of it, made by fork, frees the copy.

@@ -7,7 +7,8 @@
 
 #include "composites/pool_call.h"
 
-/* Calls whose callbacks have not been run, in this process. */
+/* Calls whose callbacks have not been run, in this process. Both numbers are hints, without any order: the lists are looked at
+ * under their lock, and what is in an inbox is seen by its flag (E2) and the pool's lock. */
 extern _Atomic size_t mp__callbacks;
 /* Pools from which it wants, or wanted, to be called back. */
 extern _Atomic size_t mp__mailboxes;

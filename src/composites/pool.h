@@ -27,8 +27,8 @@
  *   - P7: who has something new makes it another turn, fence, and then looks whether a worker looks out for that (`spinner`),
  *     which need not be woken; that one takes `spinner` away, fence, and then looks at the turn, before it sleeps. So one of
  *     them sees the other. Should it be killed as long as it is set, who buries it takes it away, and wakes all.
- *   - P8: a job that is finished, and has an inbox, is in that, until its owner takes it out or somebody forgets it. Both take its
- *     inbox away.
+ *   - P8: a job that is finished, and has an inbox, is in that, until its owner takes it out or somebody forgets it. Both take
+ *     its inbox away.
  */
 #ifndef MP_COMPOSITES_POOL_H
 #define MP_COMPOSITES_POOL_H
@@ -138,7 +138,7 @@ struct mp__job {
     struct mp__made made;       /* any_size */
     alignas(8) uint64_t inbox;  /* offset; 0: it is in none, nor will be */
     alignas(8) uint64_t retried;
-    alignas(8) _Atomic uint64_t took; /* ns, of who ran some of its `items` */
+    alignas(8) _Atomic uint64_t took; /* ns, by who ran its `items`: read once all have reported */
     alignas(8) uint64_t base;         /* what its first item is in the imap; constant */
     alignas(8) uint64_t cookie;       /* the submitter's; constant */
     struct mp__pool_column columns[];
