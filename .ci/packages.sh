@@ -65,6 +65,7 @@ is_there() { # feature
     clang) compiles clang -fsanitize=address,undefined && compiles clang -fsanitize=thread ;;
     musl) compiles musl-gcc -static ;;
     mingw) compiles x86_64-w64-mingw32-gcc -static ;;
+    mingwxx) have x86_64-w64-mingw32-g++ ;;
     wine) wine_program wine64 wine >/dev/null && wine_program wineserver64 wineserver >/dev/null ;;
     unpack) have dpkg-source ;;
     format) have clang-format ;;
@@ -101,6 +102,10 @@ packages_of() { # manager feature
     dnf:mingw) echo mingw64-gcc ;;            zypper:mingw) echo mingw64-cross-gcc ;;
     apk:mingw | pacman:mingw) echo mingw-w64-gcc ;;
     brew:mingw) echo mingw-w64 ;;
+    apt-get:mingwxx) echo g++-mingw-w64-x86-64-win32 ;;
+    dnf:mingwxx) echo mingw64-gcc-c++ ;;      zypper:mingwxx) echo mingw64-cross-gcc-c++ ;;
+    apk:mingwxx | pacman:mingwxx) echo mingw-w64-gcc ;;
+    brew:mingwxx) echo mingw-w64 ;;
     apt-get:wine) echo wine64 ;;              dnf:wine) echo wine-core ;;
     brew:wine) ;;                             *:wine) echo wine ;;
     apt-get:unpack) echo dpkg-dev xz-utils patch ;;

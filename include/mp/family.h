@@ -102,8 +102,14 @@ MP_NODISCARD MP_API int mp_configure(const mp_config *config);
  */
 MP_API int mp_get_stats(mp_stats *stats);
 
+/** The version of these headers. */
+#define MP_VERSION_MAJOR 0
+#define MP_VERSION_MINOR 1
+#define MP_VERSION_PATCH 0
+#define MP_VERSION       "0.1.0"
+
 /**
- * The version of the library that is running: "0.1.0".
+ * The version of the library that is running, which may be newer than MP_VERSION if it is a shared one.
  *
  * \returns a static string.
  *

@@ -15,10 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef MP_VERSION
-#define MP_VERSION "0.1.0"
-#endif
-
 const char *mp_version(void)
 {
     return MP_VERSION;
