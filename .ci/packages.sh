@@ -71,6 +71,7 @@ is_there() { # feature
     format) have clang-format ;;
     spin) have spin ;;
     python) have python3 ;;
+    docs) have doxygen && have python3 && have groff ;;
     neighbours) echo '#include <gmp.h>
 #include <tommath.h>' | "$(c_compiler)" -E -x c - >/dev/null 2>&1 ;;
     *) fail "no such feature: $1" ;;
@@ -114,6 +115,8 @@ packages_of() { # manager feature
     *:format) echo clang-format ;;
     pacman:python) echo python ;;             *:python) echo python3 ;;
     *:spin) echo spin ;;
+    apt-get:docs) echo doxygen python3 groff-base ;;
+    pacman:docs) echo doxygen python groff ;; *:docs) echo doxygen python3 groff ;;
     apt-get:neighbours) echo libgmp-dev libtommath-dev ;;
   esac
 }

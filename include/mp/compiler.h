@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** \def MP_BEGIN
+ * What follows, up to MP_END, is C, in C++, too. */
+/** \def MP_END
+ * Of what begins with MP_BEGIN. */
 #ifdef __cplusplus
 #define MP_BEGIN extern "C" {
 #define MP_END   }
@@ -16,7 +20,8 @@
 #define MP_END
 #endif
 
-/* MP_STATIC: this program contains libmp's objects (the CMake target mp::mp defines it unless it is a shared library). */
+/** A function of libmp. MP_STATIC is defined in a program that contains its objects (by the CMake target mp::static, and by
+ * pkg-config --static); it makes a difference on Windows. */
 #if defined(MP_STATIC)
 #define MP_API
 #elif defined(_WIN32) && defined(MP_BUILD)
@@ -29,7 +34,7 @@
 #define MP_API
 #endif
 
-/* On functions that hand something out or let somebody in; never on what clean-up calls (join, terminate, release,
+/** On functions that hand something out or let somebody in; never on what clean-up calls (join, terminate, release,
  * close, destroy): GCC warns there even after a cast to void. */
 #if defined(__cplusplus) && __cplusplus >= 201703L
 #define MP_NODISCARD [[nodiscard]]
@@ -39,6 +44,7 @@
 #define MP_NODISCARD
 #endif
 
+/** A variable at whose end that function is called, by compilers that can do so. */
 #if defined(__GNUC__)
 #define MP_CLEANUP(function) __attribute__((cleanup(function)))
 #else

@@ -20,7 +20,9 @@
 
 #include <mp/compiler.h>
 
-/* Below -1000: a target may return one as its exit code, and -N stays "killed by signal N". The numbers are the same
+/** All errors, each as X(name, number, sentence).
+ *
+ * Below -1000: a target may return one as its exit code, and -N stays "killed by signal N". The numbers are the same
  * on every platform and never change. */
 #define MP_ERRORS(X)                                                                      \
     X(MP_EINVAL, -1001, "an argument is not acceptable")                                  \
@@ -50,9 +52,11 @@
 
 /** Every result below 0, and MP_OWNERDEAD. */
 enum mp_error_code {
+/** \cond */
 #define MP_ENUMERATOR(name, value, text) name = value,
     MP_ERRORS(MP_ENUMERATOR)
 #undef MP_ENUMERATOR
+    /** \endcond */
     MP_OWNERDEAD = 1 /**< success with a remark: the lock is held, but its last owner died holding it */
 };
 

@@ -45,20 +45,20 @@ typedef struct mp_stats {
     uint32_t processes;      /**< alive, the caller included */
     uint32_t records;        /**< of processes that have ended and are not closed */
     uint32_t threads;        /**< that have used libmp and still run */
-    uint32_t locks;
-    uint32_t rlocks; /**< those of values, arrays and conditions included */
-    uint32_t semaphores;
-    uint32_t conditions;
-    uint32_t events;
-    uint32_t barriers;
-    uint32_t values;
-    uint32_t arrays;
-    uint32_t shared_blocks; /**< made by mp_block_create */
-    uint32_t messages;      /**< owned by a process, or in a queue or a pipe; not those put as bytes and small */
-    uint32_t queues;
-    uint32_t connections; /**< ends of pipes that are not closed */
-    uint32_t pools;
-    uint32_t results; /**< of pools, those included that a pool has for itself */
+    uint32_t locks;          /**< objects that are not destroyed, as all that follow */
+    uint32_t rlocks;         /**< those of values, arrays and conditions included */
+    uint32_t semaphores;     /**< of both kinds */
+    uint32_t conditions;     /**< mp_condition */
+    uint32_t events;         /**< mp_event */
+    uint32_t barriers;       /**< mp_barrier */
+    uint32_t values;         /**< mp_value */
+    uint32_t arrays;         /**< mp_array */
+    uint32_t shared_blocks;  /**< made by mp_block_create */
+    uint32_t messages;       /**< owned by a process, or in a queue or a pipe; not those put as bytes and small */
+    uint32_t queues;         /**< mp_queue */
+    uint32_t connections;    /**< ends of pipes that are not closed */
+    uint32_t pools;          /**< mp_pool */
+    uint32_t results;        /**< of pools, those included that a pool has for itself */
 } mp_stats;
 
 /**
@@ -102,11 +102,10 @@ MP_NODISCARD MP_API int mp_configure(const mp_config *config);
  */
 MP_API int mp_get_stats(mp_stats *stats);
 
-/** The version of these headers. */
-#define MP_VERSION_MAJOR 0
-#define MP_VERSION_MINOR 1
-#define MP_VERSION_PATCH 0
-#define MP_VERSION       "0.1.0"
+#define MP_VERSION_MAJOR 0       /**< of the version of these headers */
+#define MP_VERSION_MINOR 1       /**< likewise */
+#define MP_VERSION_PATCH 0       /**< likewise */
+#define MP_VERSION       "0.1.0" /**< the version of these headers */
 
 /**
  * The version of the library that is running, which may be newer than MP_VERSION if it is a shared one.

@@ -18,52 +18,67 @@
 
 /** Any of those below. */
 typedef struct mp_handle {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_handle;
 
+/** A process: mp/process.h. */
 typedef struct mp_process {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_process;
+/** A lock: mp/sync.h. */
 typedef struct mp_lock {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_lock;
+/** A lock that its owner may take again: mp/sync.h. */
 typedef struct mp_rlock {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_rlock;
+/** A semaphore: mp/sync.h. */
 typedef struct mp_semaphore {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_semaphore;
+/** A condition: mp/sync.h. */
 typedef struct mp_condition {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_condition;
+/** An event: mp/sync.h. */
 typedef struct mp_event {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_event;
+/** A barrier: mp/sync.h. */
 typedef struct mp_barrier {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_barrier;
+/** A value in shared memory: mp/shared.h. */
 typedef struct mp_value {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_value;
+/** An array in shared memory: mp/shared.h. */
 typedef struct mp_array {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_array;
+/** A block of shared memory: mp/shared.h. */
 typedef struct mp_block {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_block;
+/** A queue: mp/queue.h. */
 typedef struct mp_queue {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_queue;
+/** One end of a pipe: mp/pipe.h. */
 typedef struct mp_connection {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_connection;
+/** A pool of workers: mp/pool.h. */
 typedef struct mp_pool {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_pool;
+/** What comes of something that was submitted to a pool: mp/pool.h. */
 typedef struct mp_result {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mp_result;
 
+/** What MP_HANDLE calls. */
 static inline mp_handle mp_handle_of(uint64_t id)
 {
     mp_handle handle;

@@ -24,8 +24,8 @@ MP_BEGIN
 
 /** Bytes that somebody else owns. */
 typedef struct mp_bytes {
-    const void *data;
-    size_t size;
+    const void *data; /**< the first one; NULL: none */
+    size_t size;      /**< how many */
 } mp_bytes;
 
 /** A message that belongs to this process; all zero: none. A copy of the struct is no copy of the message. */

@@ -36,14 +36,13 @@
  * that keeps it until the result is there.
  *
  * Callbacks run in the process that has submitted, in a thread of it that waits for something of that pool: in mp_pool_poll,
- * mp_pool_join and mp_pool_destroy, in mp_result_wait, mp_result_wait_all and mp_result_get, in mp_pool_apply, mp_pool_map and
- * mp_pool_starmap, in mp_imap_next; not in mp_wait, which knows no pools. There is no hidden thread: a program that does none
- * of these is not called back. Each call gets one of
- * callback and error_callback, once, unless its result is destroyed before, or its pool by another process. The result is there
- * then; one that the caller has not asked for is destroyed after the callback. A callback may submit, and close or destroy the
- * pool: then those that are still due are not called, and who waits for the pool is told MP_EBADHANDLE. While one runs no other
- * one does in that thread. Calls that wait, apply, map and starmap, call back, too, before they return. mp_pool_destroy calls
- * back for what it cancels.
+ * mp_pool_join and mp_pool_destroy, in mp_result_wait, mp_result_wait_all and mp_result_get, in mp_pool_apply, mp_pool_map
+ * and mp_pool_starmap, in mp_imap_next; not in mp_wait, which knows no pools. There is no hidden thread: a program that does
+ * none of these is not called back. Each call gets one of callback and error_callback, once, unless its result is destroyed
+ * before, or its pool by another process. The result is there then; one that the caller has not asked for is destroyed after
+ * the callback. A callback may submit, and close or destroy the pool: then those that are still due are not called, and who
+ * waits for the pool is told MP_EBADHANDLE. While one runs no other one does in that thread. Calls that wait, apply, map and
+ * starmap, call back, too, before they return. mp_pool_destroy calls back for what it cancels.
  *
  * Besides their own errors all calls that submit return these:
  *  - MP_EINVAL: function is NULL, a size that is none, inputs or outputs that are NULL although they have a size; an option
@@ -74,12 +73,12 @@ typedef struct mp_outcome {
 
 /** What a task sees. */
 typedef struct mp_task {
-    const void *input; /**< aligned as the inputs were, or to 64 bytes if they were copied; NULL if there are none */
-    size_t input_size;
-    void *output;              /**< zeroed; NULL if it has no size */
-    size_t output_size;        /**< bytes of it; a task of its own (mp_pool_apply, an imap's) may make that smaller */
-    size_t index;              /**< of the item */
-    int attempt;               /**< 0, or how often its worker has died */
+    const void *input;  /**< aligned as the inputs were, or to 64 bytes if they were copied; NULL if there are none */
+    size_t input_size;  /**< bytes of it */
+    void *output;       /**< zeroed; NULL if it has no size */
+    size_t output_size; /**< bytes of it; a task of its own (mp_pool_apply, an imap's) may make that smaller */
+    size_t index;       /**< of the item */
+    int attempt;        /**< 0, or how often its worker has died */
     const void *const *inputs; /**< of a starmap: one for each column */
 } mp_task;
 
@@ -90,6 +89,7 @@ typedef int (*mp_task_function)(mp_task *task);
  * Make room for an output of that size, by a task that is running: task->output and output_size are new, and all zero. What
  * was in it before is lost. An imap's task, and one of its own, may do so as often as it likes.
  *
+ * \param task  the one that runs, as the function was given it.
  * \param size  bytes.
  * \returns 0, or
  *   MP_EMSGSIZE  it is one of a map, of whatever count, and has its place among the others, which is smaller; or size is over
@@ -105,10 +105,10 @@ MP_NODISCARD MP_API int mp_task_reserve(mp_task *task, size_t size);
 
 /** How a pool shall be. All zero is all defaults; everything is copied during the call. */
 typedef struct mp_pool_options {
-    const char *name;      /**< in messages; the first 31 bytes are kept */
-    mp_target initializer; /**< run by each worker first; anything but 0 is a failure */
-    const void *initargs;  /**< bytes for it */
-    size_t initargs_size;
+    const char *name;        /**< in messages; the first 31 bytes are kept */
+    mp_target initializer;   /**< run by each worker first; anything but 0 is a failure */
+    const void *initargs;    /**< bytes for it */
+    size_t initargs_size;    /**< how many */
     size_t maxtasksperchild; /**< then a worker ends, and another one takes its place; 0: never */
     mp_start_method method;  /**< of the supervisor and the workers; the default of this process */
 } mp_pool_options;
@@ -230,6 +230,7 @@ MP_API int mp_pool_poll(mp_pool pool);
 /**
  * Run a task, and wait for it.
  *
+ * \param pool         who does it.
  * \param function     the task.
  * \param input        its input; may be NULL if input_size is 0.
  * \param input_size   bytes.
@@ -254,6 +255,8 @@ MP_NODISCARD MP_API int mp_pool_apply(mp_pool pool, mp_task_function function, c
 /**
  * Run a task for each item of an array, and wait for all of them.
  *
+ * \param pool         who does it.
+ * \param function     the task.
  * \param inputs       the items, one behind the other; NULL if input_size is 0: a task has its index.
  * \param input_size   bytes of an item.
  * \param outputs      receives their outputs, in the same order; those of items that failed are left alone, unless they lie in
@@ -274,14 +277,20 @@ MP_NODISCARD MP_API int mp_pool_map(mp_pool pool, mp_task_function function, con
 /** One of several inputs of a task. */
 typedef struct mp_column {
     const void *items; /**< one behind the other */
-    size_t item_size;
+    size_t item_size;  /**< bytes of one */
 } mp_column;
 
 /**
  * The same with several inputs for each task: task->inputs.
  *
- * \param columns       where they are.
+ * \param pool          who does it.
+ * \param function      the task.
+ * \param columns       where the inputs are.
  * \param column_count  1 to MP_COLUMNS_MOST.
+ * \param outputs       as of mp_pool_map, and so are the rest:
+ * \param output_size   bytes of an output.
+ * \param count         items in each column.
+ * \param options       NULL: all defaults.
  * \returns as mp_pool_map.
  *
  * \threadsafety  any thread, any number at once.
@@ -295,7 +304,13 @@ MP_NODISCARD MP_API int mp_pool_starmap(mp_pool pool, mp_task_function function,
 /**
  * Submit a task.
  *
- * \param result  receives what its output can be got from. NULL: nobody will ask.
+ * \param pool         who shall do it.
+ * \param result       receives what its output can be got from. NULL: nobody will ask.
+ * \param function     the task.
+ * \param input        its input, which is copied, unless it lies in shared memory; may be NULL if input_size is 0.
+ * \param input_size   bytes.
+ * \param output_size  bytes that the task finds for its output; it may make that fewer, and, by mp_task_reserve, more.
+ * \param options      NULL: all defaults.
  * \returns 0, or what submitting returns (above).
  *
  * \threadsafety  any thread, any number at once.
@@ -309,7 +324,14 @@ MP_NODISCARD MP_API int mp_pool_apply_async(mp_pool pool, mp_result *result, mp_
 /**
  * Submit a task for each item of an array. options.outcomes is for the calls that wait: here mp_result_outcome tells.
  *
- * \param result  receives what the outputs can be got from, all together. NULL: nobody will ask.
+ * \param pool         who shall do it.
+ * \param result       receives what the outputs can be got from, all together. NULL: nobody will ask.
+ * \param function     the task.
+ * \param inputs       the items, as of mp_pool_map; copied, unless they lie in shared memory.
+ * \param input_size   bytes of an item.
+ * \param output_size  bytes of an output.
+ * \param count        items; 0: the result is there at once.
+ * \param options      NULL: all defaults.
  * \returns 0, or what submitting returns (above).
  *
  * \threadsafety  any thread, any number at once.
@@ -336,6 +358,7 @@ MP_NODISCARD MP_API int mp_pool_starmap_async(mp_pool pool, mp_result *result, m
 /**
  * Get what a task has put out, waiting for it. It stays, and can be got again, until the result is destroyed.
  *
+ * \param result      of the task, or of all of a map.
  * \param outputs     receives the outputs of all items, one behind the other; those of items that failed are left alone. May be
  *                    NULL if capacity is 0.
  * \param capacity    bytes there.
@@ -366,6 +389,8 @@ MP_API int mp_result_wait(mp_result result, int64_t timeout_ms);
 /**
  * Wait until all of them are there.
  *
+ * \param results     which.
+ * \param count       how many.
  * \param timeout_ms  for all of them together.
  * \returns 0, or MP_ETIMEDOUT, or MP_EINVAL (results is NULL, and count is not 0).
  *
@@ -400,6 +425,7 @@ MP_API int mp_result_successful(mp_result result);
 /**
  * How one item of it ended.
  *
+ * \param result   what it is a part of.
  * \param index    of the item.
  * \param outcome  receives it.
  * \returns 0, or
@@ -426,8 +452,7 @@ MP_API int mp_result_cancel(mp_result result);
 
 /**
  * Forget a result. What is not done yet is done all the same, before what was submitted later; cancel it before, if it shall
- * not be. Who waits for it is told
- * MP_EBADHANDLE.
+ * not be. Who waits for it is told MP_EBADHANDLE.
  *
  * \returns 0.
  *
@@ -451,7 +476,7 @@ MP_API int mp_pool_progress(mp_pool pool, mp_progress *progress);
 
 /** One of its workers. */
 typedef struct mp_worker {
-    mp_process process;
+    mp_process process;  /**< it is not the caller's child */
     size_t tasks;        /**< run by it, in blocks that are complete */
     double busy_seconds; /**< in those */
 } mp_worker;
@@ -459,6 +484,7 @@ typedef struct mp_worker {
 /**
  * Ask who works for a pool.
  *
+ * \param pool      the pool.
  * \param workers   receives as many as fit.
  * \param capacity  how many that are; workers may be NULL if it is 0.
  * \param count     receives how many there are.
@@ -485,7 +511,8 @@ typedef int (*mp_source)(void *state, mp_bytes *input);
 /** An array as mp_source_array reads it. */
 typedef struct mp_items {
     const void *items; /**< one behind the other; NULL: the inputs have no bytes, only an index */
-    size_t item_size, count;
+    size_t item_size;  /**< bytes of one */
+    size_t count;      /**< that are left */
 } mp_items;
 
 /**
@@ -527,6 +554,7 @@ typedef struct mp_item {
  * read_ahead of 1. A task sees an input with a 0 behind it, aligned to 16 bytes. This call itself reads nothing. A pool that is
  * closed afterwards does what the imap has not read yet, too.
  *
+ * \param pool         who does it.
  * \param imap         receives it: mp_imap_destroy.
  * \param function     the task.
  * \param source       the inputs: mp_source_array, mp_source_lines, or a function of yours.
@@ -559,6 +587,7 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
 /**
  * The next item, waiting for it, and reading the source as far as there is room.
  *
+ * \param imap        the imap.
  * \param item        receives it.
  * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever. It is asked between two calls of the source,
  *                    which may take longer.

@@ -57,7 +57,7 @@ typedef struct mp_process_options {
     const char *working_directory;  /**< the parent's, now */
     const char *const *environment; /**< ends with NULL; "NAME=value" or "NAME" (removed), applied to the parent's */
     const mp_fd *keep;              /**< descriptors the child shall have too, under the same number */
-    size_t keep_count;
+    size_t keep_count;              /**< how many */
 } mp_process_options;
 
 /**
@@ -157,6 +157,7 @@ MP_API int mp_process_is_alive(mp_process process);
 /**
  * How a process ended, without waiting.
  *
+ * \param process    the process.
  * \param exit_code  receives it, as from mp_process_join.
  * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), or as mp_process_join: MP_ESTALE, MP_ENOTARGET,
  *   MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM, MP_ENOFREEZE.

@@ -161,8 +161,9 @@ MP_API int mp_rlock_locked(mp_rlock rlock);
  */
 MP_API int mp_rlock_destroy(mp_rlock rlock);
 
-/** The most units that a semaphore can have, and that one with owners can. */
-#define MP_SEMAPHORE_MAX       INT32_MAX
+/** The most units that a semaphore can have. */
+#define MP_SEMAPHORE_MAX INT32_MAX
+/** The most that one with owners can have. */
 #define MP_SEMAPHORE_OWNED_MAX 4096
 
 /** Of a semaphore. */
@@ -281,14 +282,24 @@ typedef struct mp_condition_options {
 MP_NODISCARD MP_API int mp_condition_create(mp_condition *condition, const mp_condition_options *options);
 
 /**
- * Take and give back the condition's lock, whichever it is: as mp_lock_acquire, mp_rlock_acquire and their releases, and with
- * their results.
+ * Take the condition's lock, whichever it is.
+ *
+ * \returns as mp_lock_acquire or mp_rlock_acquire.
  *
  * \threadsafety  any thread. Not for signal handlers.
  * \processes     any process of the family.
- * \python        Condition.acquire(), Condition.release()
+ * \python        Condition.acquire()
  */
 MP_NODISCARD MP_API int mp_condition_acquire(mp_condition condition, int64_t timeout_ms);
+/**
+ * Give the condition's lock back.
+ *
+ * \returns as mp_lock_release or mp_rlock_release.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Condition.release()
+ */
 MP_API int mp_condition_release(mp_condition condition);
 
 /**
@@ -449,10 +460,10 @@ typedef struct mp_barrier_options {
      * for any type. With size 0 it gets that address itself, which means something in the process that created the barrier
      * only, and in those that it forks. */
     const void *context;
-    size_t context_size;
+    size_t context_size; /**< bytes of the context */
     /** Parties that are known, all or some of them: the barrier breaks when one ends. */
     const mp_process *members;
-    size_t member_count;
+    size_t member_count; /**< how many */
 } mp_barrier_options;
 
 /**
@@ -531,16 +542,18 @@ MP_API int mp_barrier_abort(mp_barrier barrier);
 MP_API int mp_barrier_reset(mp_barrier barrier);
 
 /**
- * How many parties it has; how many of them are waiting; whether it is broken (1 or 0), at the moment of the call.
+ * How many parties a barrier has.
  *
  * \returns that, or an error.
  *
  * \threadsafety  any thread. Not for signal handlers.
  * \processes     any process of the family.
- * \python        Barrier.parties, Barrier.n_waiting, Barrier.broken
+ * \python        Barrier.parties
  */
 MP_API int mp_barrier_parties(mp_barrier barrier);
+/** How many of them are waiting, at the moment of the call; otherwise the same. \python Barrier.n_waiting */
 MP_API int mp_barrier_n_waiting(mp_barrier barrier);
+/** Whether it is broken, 1 or 0, at the moment of the call; otherwise the same. \python Barrier.broken */
 MP_API int mp_barrier_broken(mp_barrier barrier);
 
 /**
@@ -570,16 +583,18 @@ MP_API int mp_barrier_destroy(mp_barrier barrier);
 
 /** What MP_WITH_LOCK keeps while inside. */
 typedef struct mp_section {
-    uint64_t id;
-    int inside;
+    uint64_t id; /**< what it has entered */
+    int inside;  /**< not left yet */
 } mp_section;
 
-/** What MP_WITH_LOCK calls, first and last. Leaving what was left already does nothing. */
+/** What MP_WITH_LOCK calls first. */
 MP_API mp_section mp_section_enter(mp_handle object, const char *file, int line);
+/** What it calls last. Leaving what was left already does nothing. */
 MP_API void mp_section_leave(mp_section *section);
 
 MP_END
 
+/** \cond */
 #define MP_PASTE_(a, b) a##b
 #define MP_PASTE(a, b)  MP_PASTE_(a, b)
 #ifdef __cplusplus
@@ -603,5 +618,6 @@ struct mp_scoped_section : mp_section {
          section.inside; mp_section_leave(&section))                                                                \
         for (bool once = true; once; once = false)
 #endif
+/** \endcond */
 
 #endif

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Man pages out of what Doxygen has read in the public headers: one for each function, macro and struct, one for each header,
+and libmp(3).
+
+    man.py <folder with Doxygen's XML> <folder for the pages> <version>
+"""
+import glob
+import os
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+SECTIONS = {"return": "RETURN VALUE"}
+
+
+def escaped(text):
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"^([.'])", r"\\&\1", text, flags=re.M)
+
+
+def words(element):
+    """All its text in one line."""
+    return " ".join("".join(element.itertext()).split()) if element is not None else ""
+
+
+# ---- text -----------------------------------------------------------------------------------------------------------------
+
+
+class Page:
+    def __init__(self):
+        self.lines = []
+        self.parameters = []
+        self.sections = []  # title and lines, of what stands behind the description
+
+    def running(self, text):
+        text = escaped(" ".join(text.split()))
+        if text:
+            self.lines.append(text)
+
+    def paragraph(self, element):
+        """One <para>: text, in which lists, code, and whole sections may stand."""
+        text = element.text or ""
+        for child in element:
+            if child.tag in ("itemizedlist", "verbatim", "preformatted", "programlisting", "parameterlist", "simplesect"):
+                self.running(text)
+                text = ""
+                getattr(self, child.tag)(child)
+            else:
+                text += "".join(child.itertext())
+            text += child.tail or ""
+        self.running(text)
+
+    def paragraphs(self, element):
+        for child in element if element is not None else ():
+            if child.tag == "para":
+                self.lines.append(".PP")
+                self.paragraph(child)
+
+    def itemizedlist(self, element):
+        self.lines.append(".RS 2")
+        for item in element.findall("listitem"):
+            text = words(item)
+            error = re.match(r"((?:MP_[A-Z]+(?:, )?)+): (.*)", text, re.S)
+            self.lines.append(".TP" if error else ".IP \\(bu 2")
+            if error:
+                self.lines.append(f".B {error.group(1)}")
+            self.running(error.group(2) if error else text)
+        self.lines.append(".RE")
+
+    def verbatim(self, element):
+        self.lines += [".PP", ".RS 4", ".nf", escaped("".join(element.itertext()).strip("\n")), ".fi", ".RE", ".PP"]
+
+    preformatted = verbatim
+
+    def programlisting(self, element):
+        code = []
+        for line in element.findall("codeline"):
+            for space in line.iter("sp"):
+                space.text = " "
+            code.append("".join(line.itertext()))
+        self.lines += [".PP", ".RS 4", ".nf", escaped("\n".join(code)), ".fi", ".RE", ".PP"]
+
+    def parameterlist(self, element):
+        for item in element.findall("parameteritem"):
+            self.parameters.append((words(item.find("parameternamelist")), words(item.find("parameterdescription"))))
+
+    def simplesect(self, element):
+        title = words(element.find("title")) or SECTIONS.get(element.get("kind"), element.get("kind"))
+        outer, self.lines = self.lines, []
+        for para in element.findall("para"):
+            self.paragraph(para)
+        self.sections.append((title.upper(), self.lines))
+        self.lines = outer
+
+    def finished(self):
+        lines = list(self.lines)
+        if self.parameters:
+            lines.append(".SH PARAMETERS")
+            for name, text in self.parameters:
+                lines += [".TP", f".I {escaped(name)}", escaped(text)]
+        for title, content in self.sections:
+            lines += [f'.SH "{title}"', *content]
+        return lines
+
+
+def described(member):
+    page = Page()
+    page.lines += [".SH DESCRIPTION", escaped(words(member.find("briefdescription")))]
+    page.paragraphs(member.find("detaileddescription"))
+    return page
+
+
+# ---- pages ----------------------------------------------------------------------------------------------------------------
+
+
+class Manual:
+    def __init__(self, folder, version):
+        self.folder, self.version, self.names = folder, version, []
+
+    def write(self, name, brief, synopsis, lines, also):
+        head = [f'.TH "{name}" 3 "" "libmp {self.version}" "libmp"', ".SH NAME", f"{escaped(name)} \\- {escaped(brief)}"]
+        if synopsis:
+            head += [".SH SYNOPSIS", ".nf", *[escaped(line) for line in synopsis], ".fi"]
+        lines = head + lines + [".SH SEE ALSO", ", ".join(f".BR {a} (3)" for a in also).replace(", .BR", "\n.BR")]
+        with open(os.path.join(self.folder, f"{name}.3"), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        self.names.append(name)
+
+
+def page_of(header):
+    return header.replace("/", "_")
+
+
+def short(text):
+    """A brief description as it stands behind a name."""
+    text = text.rstrip(". ")
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def prototype(member):
+    parameters = []
+    for param in member.findall("param"):
+        kind, name = words(param.find("type")), words(param.find("declname"))
+        if "(*" in kind:
+            parameters.append(kind.replace("(*", f"(*{name}", 1) + words(param.find("argsstring")))
+        else:
+            parameters.append((kind if kind.endswith("*") else kind + " ") + name if name else kind)
+    kind = re.sub(r"^static inline |^static ", "", words(member.find("type")))
+    head = f"{kind}{'' if kind.endswith('*') else ' '}{member.findtext('name')}("
+    line, lines = head, []
+    for i, parameter in enumerate(parameters or ["void"]):
+        part = parameter + (", " if i + 1 < len(parameters) else ");")
+        if len(line) + len(part) > 80 and line != head:
+            lines.append(line.rstrip())
+            line = " " * 8
+        line += part
+    return [*lines, line]
+
+
+def one_function(manual, member, header):
+    page = described(member)
+    synopsis = [f"#include <{header}>", "", *prototype(member)]
+    brief = short(words(member.find("briefdescription")))
+    manual.write(member.findtext("name"), brief, synopsis, page.finished(), [page_of(header)])
+
+
+def one_macro(manual, member, header):
+    names = ", ".join(words(param.find("defname")) for param in member.findall("param"))
+    use = f"{member.findtext('name')}({names})"
+    brief = re.sub(r"^MP_\w+\([^)]*\):? ?(\{.*?\}:)? ?", "", words(member.find("briefdescription")))
+    manual.write(member.findtext("name"), short(brief), [f"#include <{header}>", "", use], described(member).finished(),
+                 [page_of(header)])
+
+
+def one_struct(manual, tree, header):
+    compound = tree.find("compounddef")
+    name, fields, synopsis = compound.findtext("compoundname"), [], []
+    for member in compound.iter("memberdef"):
+        kind, end = words(member.find("type")), words(member.find("argsstring"))
+        field = member.findtext("name")
+        declared = f"{kind} {field}{end}".replace("* ", "*")
+        if "(*" in kind:
+            declared = kind.replace("(*", f"(*{field}", 1) + end
+        synopsis.append(f"    {declared};")
+        text = words(member.find("briefdescription")) + " " + words(member.find("detaileddescription"))
+        fields += [".TP", f".I {escaped(field)}", escaped(text.strip())]
+    page = described(compound)
+    page.lines += [".SH FIELDS", *fields]
+    synopsis = [f"#include <{header}>", "", "typedef struct {", *synopsis, f"}} {name};"]
+    manual.write(name, short(words(compound.find("briefdescription"))), synopsis, page.finished(), [page_of(header)])
+
+
+def one_header(manual, compound, header, members):
+    page = Page()
+    brief = re.sub(r"^mp/\w+\.h - ", "", words(compound.find("briefdescription")))
+    page.lines.append(".SH DESCRIPTION")
+    page.paragraphs(compound.find("detaileddescription"))
+    functions = [member for member in members if member.get("kind") == "function"]
+    if functions:
+        page.lines.append(".SH FUNCTIONS")
+        for member in functions:
+            page.lines += [".TP", f".BR {member.findtext('name')} (3)", escaped(words(member.find("briefdescription")))]
+    manual.write(page_of(header), short(brief), [f"#include <{header}>"], page.finished(), ["libmp"])
+    return brief
+
+
+def documented(member):
+    return words(member.find("briefdescription")) or words(member.find("detaileddescription"))
+
+
+def main(xml, folder, version):
+    os.makedirs(folder, exist_ok=True)
+    for old in glob.glob(os.path.join(folder, "*.3")):
+        os.remove(old)
+    manual, briefs = Manual(folder, version), []
+    for path in sorted(glob.glob(os.path.join(xml, "*_8h.xml"))):
+        compound = ElementTree.parse(path).find("compounddef")
+        header = f"mp/{compound.findtext('compoundname').rpartition('/')[2]}"
+        members = [member for member in compound.iter("memberdef") if documented(member)]
+        for member in members:
+            if member.get("kind") == "function":
+                one_function(manual, member, header)
+            elif member.get("kind") == "define" and member.find("param") is not None:
+                one_macro(manual, member, header)
+        for inner in compound.findall("innerclass"):
+            one_struct(manual, ElementTree.parse(os.path.join(xml, inner.get("refid") + ".xml")), header)
+        briefs.append((header, one_header(manual, compound, header, members)))
+    lines = [".SH DESCRIPTION", "What Python's multiprocessing gives Python, for C.", ".PP", "<mp/mp.h> is all headers:"]
+    for header, brief in briefs:
+        lines += [".TP", f".BR {page_of(header)} (3)", escaped(brief)]
+    headers = [page_of(header) for header, _ in briefs]
+    manual.write("libmp", "multiprocessing for C", ["#include <mp/mp.h>"], lines, headers)
+    print(f"man.py: {len(manual.names)} pages")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
