@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "snippet.h"
+
+#include "mp.snippet"

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "snippet.h"
+
+#include "process.snippet"
