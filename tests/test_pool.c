@@ -672,8 +672,7 @@ static void destroyed_under_waiters(void **state)
     pause_ms(20); /* the sooner they wait the better; whenever they do, they are told */
     ok(mp_result_destroy(results[1]));
     assert_int_equal(pthread_join(threads[1], NULL), 0);
-    assert_int_equal(mp_result_cancel(results[0]), 1);
-    ok(mp_result_destroy(results[0]));
+    ok(mp_result_destroy(results[0])); /* not cancelled before: then it may be there before it goes */
     assert_int_equal(pthread_join(threads[0], NULL), 0);
     ok(mp_pool_destroy(pool));
     gate_destroy(begun);

@@ -290,7 +290,7 @@ int mp__arena_adopt(intptr_t handle, uint64_t nonce)
     int result = mp__family_prepare();
     void *base = NULL;
     if (result == 0) result = map_head(&base);
-    if (result < 0) return result;
+    if (result != 0) return result;
     const struct mp__header *header = base;
     if (header->magic != MP__MAGIC || header->version != MP__LAYOUT_VERSION || header->header_size != sizeof *header ||
         header->size != mp__arena.segment.size || header->nonce != nonce || header->user != mp_os_user())

@@ -51,7 +51,7 @@ static inline bool has_room(struct mp__side *put, const struct mp__side *get, st
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
 #define LINE 64u
-#define FEW  8u
+#define FEW  UINT64_C(8)
 
 /* Of a small one what lies in the header's cache line is written last: who looks at that, spinning, takes the line away between
  * two stores to it. */

@@ -65,7 +65,7 @@ int mp__fail_code(void)
     return detail_code;
 }
 
-int mp__fail(int code, const char *format, ...)
+int(mp__fail)(int code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -76,7 +76,7 @@ int mp__fail(int code, const char *format, ...)
     return code;
 }
 
-int mp__fail_os(int error, const char *format, ...)
+int(mp__fail_os)(int error, const char *format, ...)
 {
     char text[DETAIL_SIZE], sentence[128];
     va_list arguments;
@@ -87,7 +87,7 @@ int mp__fail_os(int error, const char *format, ...)
     return mp__fail(mp_os_error_code(error), "%.360s: %s (error %d)", text, sentence, error);
 }
 
-int mp__fail_handle(const char *call, uint64_t id, const char *wanted)
+int(mp__fail_handle)(const char *call, uint64_t id, const char *wanted)
 {
     if (!id) return mp__fail(MP_EBADHANDLE, "%s: the handle is all zero; create the %s first", call, wanted);
     const char *kind = mp_handle_kind((mp_handle){id});

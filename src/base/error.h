@@ -28,6 +28,13 @@ int mp__fail_code(void);
 /* MP_EBADHANDLE, with a text that tells what the handle is instead. */
 int mp__fail_handle(const char *call, uint64_t id, const char *wanted);
 
+/* All that an analyzer, which sees one file at a time, has to know of them: what they return. */
+#ifdef __clang_analyzer__
+#define mp__fail(code, ...)               (mp__fail((code), __VA_ARGS__), (code))
+#define mp__fail_os(error, ...)           (mp__fail_os((error), __VA_ARGS__), MP_ESYSTEM)
+#define mp__fail_handle(call, id, wanted) (mp__fail_handle((call), (id), (wanted)), MP_EBADHANDLE)
+#endif
+
 /* A line in the log, if it is that chatty. */
 void mp__log(mp_log_level level, const char *format, ...) MP__PRINTF(2, 3);
 

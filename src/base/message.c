@@ -99,7 +99,7 @@ int mp__message_send(uint64_t id, uint64_t size, uint64_t *sent)
 int mp__message_free(uint64_t id)
 {
     struct mp__control last;
-    uint64_t size, mine;
+    uint64_t size = 0, mine;
     /* As if it were sent: from here on only this one knows it. */
     if (!mp__message_at(id, &size) && mp__control_is_over(id)) return MP_EBADHANDLE;
     int result = mp__message_send(id, size, &mine);

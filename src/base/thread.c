@@ -124,6 +124,7 @@ int mp__thread_join(void)
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();
+    if (result == 0 && !thread) result = MP_ENOMEM;
     if (result == MP_ELIMIT) return mp__fail(MP_ELIMIT, "no more threads can use libmp in this family");
     if (result < 0) return mp__fail(result, "no memory to register a thread");
 

@@ -193,7 +193,7 @@ int mp_result_get(mp_result handle, void *outputs, size_t capacity, size_t *size
     if (!outputs && capacity) return mp__fail(MP_EINVAL, "%s: outputs is NULL, and capacity is not 0", call);
     int result = mp__result_await(call, handle.id, 0, mp__deadline(timeout_ms), true);
     if (result == 0) result = finished_job(call, handle.id, &job);
-    if (result < 0) return result;
+    if (result != 0) return result;
     uint64_t has = job.any_size ? job.made.size : job.count * job.output_size;
     int failure = mp__job_failure(call, &job);
     if (!failure && (has > capacity || (has < capacity && !size))) {

@@ -116,7 +116,7 @@ static int check_message(const char *call, const mp_message *message)
     if (!message) return mp__fail(MP_EINVAL, "%s: message is NULL", call);
     int result = message->id ? mp__message_is_mine(message->id) : MP_EBADHANDLE;
     if (result == 0 && !mp__message_at(message->id, &size)) result = MP_EBADHANDLE;
-    if (result < 0) return mp__message_fail(call, message->id, result);
+    if (result != 0) return mp__message_fail(call, message->id, result);
     if (message->size <= size) return 0;
     return mp__fail(MP_EMSGSIZE, "%s: message->size is %zu; it was created with %" PRIu64 " bytes", call, message->size,
                     size);

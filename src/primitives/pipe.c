@@ -175,7 +175,7 @@ MP__RARELY static int send_slowly(mp_connection connection, const void *data, si
     struct mp__channel channel;
     int result = mp__parcel_check(call, data, size, 1);
     if (result == 0) result = find(call, connection, true, &channel);
-    if (result < 0) return result;
+    if (result != 0) return result;
     int64_t deadline = mp__deadline(timeout_ms);
     if (is_small(&channel, size)) {
         struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};

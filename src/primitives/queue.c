@@ -128,7 +128,7 @@ static int put_large(const struct mp__channel *channel, const void *data, uint64
 {
     struct mp__parcel parcel = {.size = size, .count = 1};
     bool waits = waits_for_memory(channel);
-    void *copy;
+    void *copy = NULL;
     int result;
     if (size > atomic_load_explicit(&channel->put->most_bytes, memory_order_relaxed))
         return mp__parcel_fail(channel, &words, MP_EMSGSIZE, true, size);
@@ -136,7 +136,7 @@ static int put_large(const struct mp__channel *channel, const void *data, uint64
            !mp__deadline_passed(deadline))
         mp_os_sleep(MEMORY_SLICE);
     if (result == MP_ENOMEM && waits) return mp__parcel_starve(channel, size);
-    if (result < 0) return result;
+    if (result != 0) return result;
     memcpy(copy, data, size);
     result = mp__parcel_put(channel, &words, &parcel, deadline, waits);
     if (result < 0) (void)mp__message_free(parcel.message);

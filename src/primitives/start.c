@@ -167,7 +167,9 @@ static __attribute__((noinline)) int begin_elsewhere(struct mp__start *start, mp
     if (result == 0) result = mp__funcref_make("mp_process_start", "target", function.address, &module);
     if (result < 0) return result;
     start->module = &module;
-    return begin(start, method, process);
+    result = begin(start, method, process);
+    start->module = NULL;
+    return result;
 }
 
 int mp_process_start(mp_process *process, mp_target target, const void *args, size_t args_size,

@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "snippet.h"
 
+struct args {
+    mp_queue queue;
+    mp_event end;
+};
+
 static int put(void *args)
 {
-    int number = 42;
-    return mp_queue_put(*(mp_queue *)args, &number, sizeof number, MP_FOREVER);
+    const struct args *with = args;
+    int number = 42, result = mp_queue_put(with->queue, &number, sizeof number, MP_FOREVER);
+    return result < 0 ? result : mp_event_wait(with->end, MP_FOREVER);
 }
 
-static int wait_for(mp_queue queue, mp_process process)
+static size_t wait_for(mp_queue queue, mp_process process)
 {
 #include "wait.snippet"
     REQUIRE(index == 1 || number == 42);
-    return (int)index;
+    return index;
 }
 
 int main(void)
 {
     mp_freeze_support();
-    mp_queue queue;
+    struct args with;
     mp_process process;
-    MP_CHECK(mp_queue_create(&queue, NULL));
-    MP_CHECK(mp_process_start(&process, put, &queue, sizeof queue, NULL));
-    REQUIRE(wait_for(queue, process) == 0); /* before it ends, and of two that are ready the first */
-    REQUIRE(wait_for(queue, process) == 1);
+    MP_CHECK(mp_queue_create(&with.queue, NULL));
+    MP_CHECK(mp_event_create(&with.end, NULL));
+    MP_CHECK(mp_process_start(&process, put, &with, sizeof with, NULL));
+    REQUIRE(wait_for(with.queue, process) == 0);
+    MP_CHECK(mp_event_set(with.end));
+    REQUIRE(wait_for(with.queue, process) == 1);
     return 0;
 }

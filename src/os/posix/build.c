@@ -184,7 +184,7 @@ static bool build_in(int fd, uint8_t build[MP_OS_BUILD_MAX])
     if (!read_at(fd, &header, sizeof header, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return false;
     if (header.e_ident[EI_CLASS] != width || header.e_phentsize != sizeof(ElfW(Phdr))) return false;
     size_t size = header.e_phnum * sizeof(ElfW(Phdr));
-    ElfW(Phdr) *headers = malloc(size + 1);
+    ElfW(Phdr) *headers = calloc(1, size + 1);
     bool found = false, read = headers != NULL && read_at(fd, headers, size, header.e_phoff);
     for (int i = 0; read && !found && i < header.e_phnum; i++)
         found = headers[i].p_type == PT_NOTE && notes_in_file(fd, &headers[i], build);

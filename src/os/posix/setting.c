@@ -79,7 +79,8 @@ size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *lau
     }
     size_t at = 0;
     put(buffer, capacity, &at, &setting, sizeof setting);
-    for (size_t i = 0; i < setting.variables; i++) put(buffer, capacity, &at, variables[i], strlen(variables[i]) + 1);
+    for (char **variable = variables; *variable != NULL; variable++)
+        put(buffer, capacity, &at, *variable, strlen(*variable) + 1);
     free(variables);
     return at;
 }
@@ -134,7 +135,7 @@ static void raise_limit(resource which, rlim_t least)
 void mp_os_setting_lift_limits(void)
 {
     /* Not more: where a child has to close them one by one, it tries all that the limit allows. */
-    raise_limit(RLIMIT_NOFILE, 4 * MP_OS__BAGGAGE_MAX);
+    raise_limit(RLIMIT_NOFILE, (rlim_t)4 * MP_OS__BAGGAGE_MAX);
     raise_limit(RLIMIT_DATA, RLIM_INFINITY);
 #ifdef RLIMIT_AS
     raise_limit(RLIMIT_AS, RLIM_INFINITY);
