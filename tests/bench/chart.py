@@ -4,6 +4,7 @@
 hand is, of a run that tests/bench/record has kept.
 
     chart.py record.tsv chart.svg
+    chart.py --check record.tsv chart.svg     fails unless that is the chart
 """
 import math
 import sys
@@ -67,16 +68,17 @@ def place(ratio):
     return LEFT + (RIGHT - LEFT) * math.log10(min(max(ratio, 1), MOST)) / math.log10(MOST)
 
 
-def text(x, y, content, kind="", anchor="start"):
+def text(x, y, content, kind="plain", anchor="start"):
     content = content.replace("&", "&amp;").replace("<", "&lt;")
-    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}>{content}</text>'
+    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" class="{kind}">{content}</text>'
 
 
 def draw(notes, figures):
     bottom = TOP + HEIGHT * len(ROWS)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 62}" font-family="sans-serif" font-size="13">',
-        "<style>.small{font-size:11px;fill:#666}.title{font-size:17px;font-weight:bold}.value{font-size:12px;fill:#333}</style>",
+        "<style>.plain{fill:#000}.small{font-size:11px;fill:#666}.value{font-size:12px;fill:#333}"
+        ".title{font-size:17px;font-weight:bold}</style>",
         f'<rect width="{WIDTH}" height="{bottom + 62}" fill="#fff"/>',
         text(20, 30, "Times as fast as CPython's multiprocessing", "title"),
         f'<rect x="20" y="44" width="22" height="11" fill="#2f6db5"/>{text(48, 54, "libmp", "value")}',
@@ -92,7 +94,7 @@ def draw(notes, figures):
         other, _ = find(figures, metric, "CPython " + python)
         ratio = times(value, other, unit)
         end = place(ratio)
-        lines.append(text(LEFT - 12, y + 15, title, "", "end"))
+        lines.append(text(LEFT - 12, y + 15, title, "plain", "end"))
         lines.append(text(LEFT - 12, y + 28, f"{shown(value, unit)}, CPython {shown(other, unit)}", "small", "end"))
         lines.append(f'<rect x="{LEFT}" y="{y + 5}" width="{end - LEFT:.0f}" height="18" fill="#2f6db5"/>')
         if by_hand:
@@ -106,10 +108,15 @@ def draw(notes, figures):
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def main(record, chart):
-    notes, figures = read(record)
-    with open(chart, "w", encoding="utf-8") as file:
-        file.write(draw(notes, figures))
+def main(*arguments):
+    check = arguments[:1] == ("--check",)
+    record, chart = arguments[1:] if check else arguments
+    drawn = draw(*read(record))
+    with open(chart, "r" if check else "w", encoding="utf-8") as file:
+        if not check:
+            file.write(drawn)
+        elif file.read() != drawn:
+            sys.exit(f"chart.py: {chart} is not the chart of {record}")
 
 
 if __name__ == "__main__":
