@@ -70,6 +70,8 @@ is_there() { # feature
     unpack) have dpkg-source ;;
     format) have clang-format ;;
     spin) have spin ;;
+    cppcheck) have cppcheck ;;
+    tidy) have run-clang-tidy ;;
     python) have python3 ;;
     docs) have doxygen && have python3 && have groff ;;
     neighbours) echo '#include <gmp.h>
@@ -115,6 +117,8 @@ packages_of() { # manager feature
     *:format) echo clang-format ;;
     pacman:python) echo python ;;             *:python) echo python3 ;;
     *:spin) echo spin ;;
+    *:cppcheck) echo cppcheck ;;
+    apt-get:tidy) echo clang-tidy ;;          *:tidy) echo clang-tools-extra ;;
     apt-get:docs) echo doxygen python3 groff-base ;;
     pacman:docs) echo doxygen python groff ;; *:docs) echo doxygen python3 groff ;;
     apt-get:neighbours) echo libgmp-dev libtommath-dev ;;

@@ -141,9 +141,10 @@ static void end_progress(struct mp__progress *progress, int *result)
 static int run(struct mp__call *call)
 {
     const mp_call_options *options = &call->options;
-    struct mp__progress shown, *progress = options->progress || options->progress_callback ? &shown : NULL;
+    struct mp__progress shown, *progress = NULL;
     uint64_t id = 0, self = mp__family_id();
     struct mp__pool *pool;
+    if (options->progress || options->progress_callback) progress = &shown;
     call->wanted = MP__WANTED_HERE;
     call->wants = call->count > 0 || progress || options->callback || options->error_callback;
     if (progress) mp__progress_begin(progress, options, call->count);

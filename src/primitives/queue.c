@@ -149,7 +149,7 @@ MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, 
     struct mp__channel channel;
     int result = mp__parcel_check(call, data, size, 1);
     if (result == 0) result = find(call, queue, &channel, true);
-    if (result < 0) return result;
+    if (result != 0) return result;
     if (size > MP__INLINE_MOST) return put_large(&channel, data, size, mp__deadline(timeout_ms));
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)data, .size = size, .count = 1};
     return mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
@@ -191,7 +191,7 @@ int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_
     if (done) *done = 0;
     int result = mp__parcel_check(call, items, item_size, count);
     if (result == 0) result = find(call, queue, &channel, true);
-    if (result < 0) return result;
+    if (result != 0) return result;
     struct mp__parcel parcel = {.data = (void *)(uintptr_t)items, .size = item_size, .count = count};
     int64_t deadline = mp__deadline(timeout_ms);
     result = item_size > MP__INLINE_MOST
@@ -239,7 +239,7 @@ int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capa
     *done = 0;
     int result = mp__parcel_check(call, items, item_size, capacity);
     if (result == 0) result = find(call, queue, &channel, true);
-    if (result < 0) return result;
+    if (result != 0) return result;
     struct mp__parcel parcel = {.data = items, .size = item_size, .count = capacity, .exact = true};
     result = mp__parcel_get(&channel, &words, &parcel, timeout_ms);
     *done = (size_t)parcel.done;
