@@ -158,7 +158,8 @@ static void of_one_and_of_two_kinds(void **state)
         assert_non_null(strstr(mp_error_detail(), ", which waits for lock \"fork\", held by this thread"));
     }
     ok(mp_lock_release(job.locks[0]));
-    assert_ends(other, result == 0);
+    int found = support_end(other);
+    assert_true(found == 1 || (found == 0 && result != 0)); /* one of them has, or both at once */
     job_destroy(&job);
 }
 

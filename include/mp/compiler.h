@@ -21,7 +21,7 @@
 #endif
 
 /** A function of libmp. MP_STATIC is defined in a program that contains its objects (by the CMake target mp::static, and by
- * pkg-config --static); it makes a difference on Windows. */
+ * pkgconf --static); it makes a difference on Windows. */
 #if defined(MP_STATIC)
 #define MP_API
 #elif defined(_WIN32) && defined(MP_BUILD)

@@ -108,7 +108,7 @@ MP_API int mp_get_stats(mp_stats *stats);
 #define MP_VERSION       "0.1.0" /**< the version of these headers */
 
 /**
- * The version of the library that is running, which may be newer than MP_VERSION if it is a shared one.
+ * The version of the library that is running, which may be another one than MP_VERSION if it is shared.
  *
  * \returns a static string.
  *

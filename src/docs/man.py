@@ -116,16 +116,22 @@ def described(member):
 
 class Manual:
     def __init__(self, folder, version):
-        self.folder, self.version, self.names = folder, version, []
+        self.folder, self.version, self.macros, self.pages = folder, version, {}, {}
 
     def write(self, name, brief, synopsis, lines, also):
         head = [f'.TH "{name}" 3 "" "libmp {self.version}" "libmp"', ".SH NAME", f"{escaped(name)} \\- {escaped(brief)}"]
         if synopsis:
             head += [".SH SYNOPSIS", ".nf", *[escaped(line) for line in synopsis], ".fi"]
-        lines = head + lines + [".SH SEE ALSO", ", ".join(f".BR {a} (3)" for a in also).replace(", .BR", "\n.BR")]
-        with open(os.path.join(self.folder, f"{name}.3"), "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        self.names.append(name)
+        self.pages[name] = head + lines, [".SH SEE ALSO", *(f".BR {page} (3)" for page in also)]
+
+    def finish(self):
+        """There are disks on which a macro's name is that of a function: the two are one page."""
+        for name, lines in self.macros.items():
+            if name.lower() in self.pages:
+                self.pages[name.lower()][0].extend([f'.SH "MACRO {name}"', *lines])
+        for name, (lines, end) in self.pages.items():
+            with open(os.path.join(self.folder, f"{name}.3"), "w", encoding="utf-8") as file:
+                file.write("\n".join(lines + end) + "\n")
 
 
 def page_of(header):
@@ -165,12 +171,15 @@ def one_function(manual, member, header):
     manual.write(member.findtext("name"), brief, synopsis, page.finished(), [page_of(header)])
 
 
-def one_macro(manual, member, header):
-    names = ", ".join(words(param.find("defname")) for param in member.findall("param"))
-    use = f"{member.findtext('name')}({names})"
+def one_macro(manual, member, header, names):
+    parameters = ", ".join(words(param.find("defname")) for param in member.findall("param"))
+    use = f"{member.findtext('name')}({parameters})"
+    name, lines = member.findtext("name"), described(member).finished()
     brief = re.sub(r"^MP_\w+\([^)]*\):? ?(\{.*?\}:)? ?", "", words(member.find("briefdescription")))
-    manual.write(member.findtext("name"), short(brief), [f"#include <{header}>", "", use], described(member).finished(),
-                 [page_of(header)])
+    if name.lower() in names:
+        manual.macros[name] = [line for line in lines if line != ".SH DESCRIPTION"]
+    else:
+        manual.write(name, short(brief), [f"#include <{header}>", "", use], lines, [page_of(header)])
 
 
 def one_struct(manual, tree, header):
@@ -213,16 +222,20 @@ def main(xml, folder, version):
     os.makedirs(folder, exist_ok=True)
     for old in glob.glob(os.path.join(folder, "*.3")):
         os.remove(old)
-    manual, briefs = Manual(folder, version), []
-    for path in sorted(glob.glob(os.path.join(xml, "*_8h.xml"))):
-        compound = ElementTree.parse(path).find("compounddef")
+    manual, briefs, names = Manual(folder, version), [], set()
+    paths = sorted(glob.glob(os.path.join(xml, "*_8h.xml")))
+    compounds = [ElementTree.parse(path).find("compounddef") for path in paths]
+    for compound in compounds:
+        names |= {member.findtext("name") for member in compound.iter("memberdef") if member.get("kind") == "function"}
+        names |= {words(inner) for inner in compound.findall("innerclass")}
+    for compound in compounds:
         header = f"mp/{compound.findtext('compoundname').rpartition('/')[2]}"
         members = [member for member in compound.iter("memberdef") if documented(member)]
         for member in members:
             if member.get("kind") == "function":
                 one_function(manual, member, header)
             elif member.get("kind") == "define" and member.find("param") is not None:
-                one_macro(manual, member, header)
+                one_macro(manual, member, header, names)
         for inner in compound.findall("innerclass"):
             one_struct(manual, ElementTree.parse(os.path.join(xml, inner.get("refid") + ".xml")), header)
         briefs.append((header, one_header(manual, compound, header, members)))
@@ -231,7 +244,8 @@ def main(xml, folder, version):
         lines += [".TP", f".BR {page_of(header)} (3)", escaped(brief)]
     headers = [page_of(header) for header, _ in briefs]
     manual.write("libmp", "multiprocessing for C", ["#include <mp/mp.h>"], lines, headers)
-    print(f"man.py: {len(manual.names)} pages")
+    manual.finish()
+    print(f"man.py: {len(manual.pages)} pages")
 
 
 if __name__ == "__main__":

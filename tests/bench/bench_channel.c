@@ -454,13 +454,17 @@ static double giga_memcpy(const void *context)
 }
 
 /* Hand it back as often as it comes. */
+struct handed {
+    mp_queue there, back;
+};
+
 static int return_giga(void *args)
 {
-    const struct giga *giga = args;
+    const struct handed *handed = args;
     mp_message message;
     int result;
-    while ((result = mp_connection_recv_message(giga->b, &message, MP_FOREVER)) == 0)
-        if (mp_connection_send_message(giga->b, &message, MP_FOREVER) < 0) return 1;
+    while ((result = mp_queue_get_message(handed->there, &message, MP_FOREVER)) == 0)
+        if (mp_queue_put_message(handed->back, &message, MP_FOREVER) < 0) return 1;
     return result != MP_ECLOSED;
 }
 
@@ -470,26 +474,28 @@ static double giga_handed_over(const void *context)
     enum {
         ROUNDS = 10000
     };
-    struct giga giga;
+    struct handed handed;
     mp_process process;
     mp_message message;
     (void)context;
-    MP_CHECK(mp_pipe_create(&giga.a, &giga.b, NULL));
-    MP_CHECK(mp_process_start(&process, return_giga, &giga, sizeof giga, NULL));
+    MP_CHECK(mp_queue_create(&handed.there, NULL));
+    MP_CHECK(mp_queue_create(&handed.back, NULL));
+    MP_CHECK(mp_process_start(&process, return_giga, &handed, sizeof handed, NULL));
     MP_CHECK(mp_message_create(&message, GIB));
     memset(message.data, 1, 4096);
     int64_t since = 0;
     for (int i = 0; i <= ROUNDS; i++) {
-        MP_CHECK(mp_connection_send_message(giga.a, &message, MP_FOREVER));
-        MP_CHECK(mp_connection_recv_message(giga.a, &message, MP_FOREVER));
+        MP_CHECK(mp_queue_put_message(handed.there, &message, MP_FOREVER));
+        MP_CHECK(mp_queue_get_message(handed.back, &message, MP_FOREVER));
         if (i == 0) since = raw_now();
     }
     int64_t ns = raw_now() - since;
     MP_CHECK(mp_message_destroy(&message));
-    MP_CHECK(mp_connection_close(giga.a));
+    MP_CHECK(mp_queue_close(handed.there));
     MP_CHECK(mp_process_join(process, NULL, MP_FOREVER));
     MP_CHECK(mp_process_close(process));
-    MP_CHECK(mp_connection_close(giga.b));
+    MP_CHECK(mp_queue_destroy(handed.there));
+    MP_CHECK(mp_queue_destroy(handed.back));
     return (double)ns / 1e3 / (2 * ROUNDS);
 }
 

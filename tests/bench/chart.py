@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The chart in README.md: how many times as fast libmp is as CPython's multiprocessing, and how fast what one would write by
-hand is, of a run that tests/bench/record has kept.
+"""The chart in README.md: how many times as fast libmp is as CPython's multiprocessing, and how fast what
+needs no library is, of a run that tests/bench/record has kept.
 
     chart.py record.tsv chart.svg
     chart.py --check record.tsv chart.svg     fails unless that is the chart
@@ -9,7 +9,7 @@ hand is, of a run that tests/bench/record has kept.
 import math
 import sys
 
-# What is done; the metric; libmp's subject, CPython's, and that by hand.
+# What is done; the metric; libmp's subject, CPython's, and that without a library.
 ROWS = [
     ("Start a process by spawn, and join it", "start_join", "libmp spawn", "spawn", "raw posix_spawn"),
     ("Start a process by fork server, and join it", "start_join", "libmp forkserver", "forkserver", "raw fork"),
@@ -82,7 +82,7 @@ def draw(notes, figures):
         f'<rect width="{WIDTH}" height="{bottom + 62}" fill="#fff"/>',
         text(20, 30, "Times as fast as CPython's multiprocessing", "title"),
         f'<rect x="20" y="44" width="22" height="11" fill="#2f6db5"/>{text(48, 54, "libmp", "value")}',
-        f'<rect x="108" y="41" width="3" height="17" fill="#d9822b"/>{text(118, 54, "what one would write by hand", "value")}',
+        f'<rect x="108" y="41" width="3" height="17" fill="#d9822b"/>{text(118, 54, "what it takes without a library, at its best", "value")}',
     ]
     for power in range(5):
         x = place(10**power)

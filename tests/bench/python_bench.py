@@ -38,10 +38,13 @@ def pipe_partner(end):
         if what == "echo":
             for _ in range(count):
                 end.send_bytes(end.recv_bytes())
+        elif what == "stream":
+            for _ in range(count):
+                end.send_bytes(SMALL)
         else:
-            message = bytes(count) if what == "huge" else SMALL
-            for _ in range(1 if what == "huge" else count):
-                end.send_bytes(message)
+            message = b"x" * count
+            end.send_bytes(SMALL)  # it is there
+            end.send_bytes(message)
 
 
 def receive(end, count):
@@ -68,6 +71,7 @@ def measure_pipe(runs):
         end.send(("stream", count))
         stream.append(count / seconds(receive, end, count))
         end.send(("huge", HUGE))
+        end.recv_bytes()
         huge.append(HUGE / seconds(receive, end, 1) / 1e9)
     end.send(None)
     partner.join()

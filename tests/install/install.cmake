@@ -16,6 +16,13 @@ endif()
 file(REMOVE_RECURSE ${work})
 file(MAKE_DIRECTORY ${work})
 
+# What the caller's environment says is about other installations.
+unset(ENV{DESTDIR})
+set(ENV{PKG_CONFIG_PATH} "")
+foreach(language IN ITEMS C CXX)
+  separate_arguments(flags_${language} UNIX_COMMAND "${FLAGS_${language}}")
+endforeach()
+
 function(must) # command...
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
   if(NOT result EQUAL 0)
@@ -61,9 +68,9 @@ function(build_project folder) # arguments...
   string(REPLACE ";" " " linking "${runtime}")
   must(${CMAKE_COMMAND} -S ${here}/${folder} -B ${work}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release ${toolchain}
     -DLANGUAGE=${LANGUAGE} -DPROGRAM=${here}/consumer.${extension_${LANGUAGE}}
-    -DCMAKE_EXE_LINKER_FLAGS=${linking} ${ARGN})
+    -DCMAKE_EXE_LINKER_FLAGS=${linking} -DCMAKE_C_FLAGS=${FLAGS_C} -DCMAKE_CXX_FLAGS=${FLAGS_CXX} ${ARGN})
   must(${CMAKE_COMMAND} --build ${work}/build)
-  file(GLOB program ${work}/build/consumer ${work}/build/consumer.exe)
+  file(GLOB program ${work}/build/consumer ${work}/build/consumer.exe ${work}/build/*/consumer ${work}/build/*/consumer.exe)
   set(program ${program} PARENT_SCOPE)
 endfunction()
 
@@ -78,6 +85,7 @@ function(try_find_package where component) # arguments...
     must_be_linked(${program} ${component})
   endif()
   run(${program} "${where}/${LIBDIR}")
+  set(program ${program} PARENT_SCOPE)
 endfunction()
 
 # Headers and libraries by the compiler's own options, which are given.
@@ -86,7 +94,7 @@ function(compile component libraries) # options...
   if(SYSTEM STREQUAL "Windows")
     set(program ${program}.exe)
   endif()
-  must(${${LANGUAGE}} -o ${program} ${here}/consumer.${extension_${LANGUAGE}} ${ARGN} ${runtime})
+  must(${${LANGUAGE}} ${flags_${LANGUAGE}} -o ${program} ${here}/consumer.${extension_${LANGUAGE}} ${ARGN} ${runtime})
   if(component)
     must_be_linked(${program} ${component})
   endif()
@@ -94,6 +102,8 @@ function(compile component libraries) # options...
 endfunction()
 
 function(try_pkg_config where component)
+  set(linked ${component} ${ARGN}) # the last one: what comes of it
+  list(GET linked -1 linked)
   set(options --cflags --libs)
   if(component STREQUAL "static")
     set(options --static ${options})
@@ -103,7 +113,7 @@ function(try_pkg_config where component)
   if(component STREQUAL "static") # the one library, and not libc as well
     list(TRANSFORM flags REPLACE "^-lmp$" "-Wl,-Bstatic;-lmp;-Wl,-Bdynamic")
   endif()
-  compile(${component} ${where}/${LIBDIR} ${flags})
+  compile(${linked} ${where}/${LIBDIR} ${flags})
 endfunction()
 
 # The sources, as they would be downloaded.
@@ -141,7 +151,7 @@ endfunction()
 
 if(WAY STREQUAL "stage")
   file(REMOVE_RECURSE ${prefix})
-  must(${CMAKE_COMMAND} --install ${BUILD} --config "${CONFIG}" --prefix ${prefix})
+  must(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${prefix})
   foreach(folder IN ITEMS src tests examples)
     if(EXISTS ${prefix}/${folder})
       message(FATAL_ERROR "${folder} has been installed")
@@ -152,9 +162,29 @@ elseif(WAY STREQUAL "find_package")
   try_find_package(${prefix} "${COMPONENT}")
 
 elseif(WAY STREQUAL "version") # of another major version is none that was asked for
-  file(WRITE ${work}/CMakeLists.txt "cmake_minimum_required(VERSION 3.16)\nproject(consumer LANGUAGES C)\n"
-    "find_package(mp 1.0)\nfind_package(mp 0.1 COMPONENTS nothing)\nif(mp_FOUND)\n  message(FATAL_ERROR found)\nendif()\n"
-    "if(NOT \"\${mp_CONSIDERED_VERSIONS}\" MATCHES \"^0\")\n  message(FATAL_ERROR \"not looked at\")\nendif()\n")
+  file(WRITE ${work}/CMakeLists.txt [=[
+cmake_minimum_required(VERSION 3.16)
+project(consumer LANGUAGES C)
+if(CMAKE_VERSION VERSION_LESS 4) # an old project's policies are not ours
+  cmake_policy(SET CMP0057 OLD)
+endif()
+foreach(version IN ITEMS 1.0 0.9)
+  find_package(mp ${version} QUIET)
+  if(mp_FOUND OR TARGET mp::mp)
+    message(FATAL_ERROR "${version} was found")
+  endif()
+endforeach()
+find_package(mp 0.1 QUIET COMPONENTS nothing)
+if(mp_FOUND OR TARGET mp::mp)
+  message(FATAL_ERROR "a component that there is not was found")
+endif()
+find_package(mp 0.1 REQUIRED)
+find_package(mp 0.1 REQUIRED COMPONENTS shared) # stays what it was
+get_target_property(kind mp::mp INTERFACE_LINK_LIBRARIES)
+if(NOT mp_FOUND OR NOT mp_VERSION VERSION_LESS 1.0 OR NOT kind STREQUAL "mp::static")
+  message(FATAL_ERROR "${mp_VERSION} was found, ${kind}")
+endif()
+]=])
   must(${CMAKE_COMMAND} -S ${work} -B ${work}/build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix})
 
 elseif(WAY STREQUAL "pkg_config")
@@ -170,6 +200,26 @@ elseif(WAY STREQUAL "moved") # somewhere else, with a blank in the path
   file(REMOVE_RECURSE ${work}/build)
   try_find_package("${work}/some where" shared)
 
+elseif(WAY STREQUAL "only") # one of the two is installed
+  set(LANGUAGE C)
+  if(COMPONENT STREQUAL "shared")
+    set(choice -DBUILD_SHARED_LIBS=ON)
+  else()
+    set(choice -DMP_BUILD_SHARED=OFF)
+  endif()
+  must(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/libmp -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${C}
+    -DCMAKE_C_FLAGS=${FLAGS_C} -DMP_BUILD_TESTS=OFF -DMP_BUILD_EXAMPLES=OFF -DMP_BUILD_BENCH=OFF
+    -DCMAKE_INSTALL_LIBDIR=lib/one ${choice})
+  must(${CMAKE_COMMAND} --build ${work}/libmp)
+  must(${CMAKE_COMMAND} --install ${work}/libmp --prefix ${work}/prefix)
+  set(LIBDIR lib/one)
+  file(RENAME ${work}/prefix ${work}/moved)
+  try_find_package(${work}/moved "" -Dmp_DIR=${work}/moved/${LIBDIR}/cmake/mp) # which is not looked for in there
+  must_be_linked(${program} ${COMPONENT})
+  if(PKG_CONFIG)
+    try_pkg_config(${work}/moved shared ${COMPONENT})
+  endif()
+
 elseif(WAY STREQUAL "subdirectory")
   build_project(subdirectory -DLIBMP=${SOURCE})
   run(${program} "")
@@ -183,7 +233,7 @@ elseif(WAY STREQUAL "symbols")
   if(SYSTEM STREQUAL "Windows")
     compare_symbols(${prefix}/${LIBDIR}/libmp.dll.a " T mp[^\n]*" --defined-only)
   else()
-    compare_symbols(${prefix}/${LIBDIR}/libmp.so " [A-Z] [^\n]*" -D --defined-only)
+    compare_symbols(${prefix}/${LIBDIR}/libmp.so " [A-Z] [^_\n][^\n]*" -D --defined-only)
   endif()
   # Nor does the static one have global names that may be a program's. What compilers make for themselves begins with a dot or
   # two underscores.
@@ -202,7 +252,7 @@ elseif(WAY STREQUAL "package")
   if(NOT result EQUAL 0)
     message(FATAL_ERROR "cpack: ${output}")
   endif()
-  file(GLOB archives ${work}/packages/*.tar.gz)
+  file(GLOB archives ${work}/packages/*.tar.gz ${work}/packages/*.zip)
   if(NOT archives)
     message(FATAL_ERROR "cpack has made no archive")
   endif()
