@@ -153,8 +153,23 @@ static int compose(const mp_os_launch *launch, struct words *words, const char *
     return words->command ? 0 : ERROR_NOT_ENOUGH_MEMORY;
 }
 
+#define ATTEMPTS 5
+
 /* JobList, of Windows 10: in the job from its first instruction. */
 #define ATTRIBUTE_JOBS ProcThreadAttributeValue(13, FALSE, TRUE, FALSE)
+
+/* Wine fails with an internal error, without a process, if another one that was created just before is ended at that moment,
+ * whoever does so. That has nothing to do with this one, which is created at the next attempt. */
+static int call_create(const struct words *words, DWORD flags, STARTUPINFOEXW *startup, PROCESS_INFORMATION *created)
+{
+    int error = ERROR_INTERNAL_ERROR;
+    for (int i = 0; i < ATTEMPTS && error == ERROR_INTERNAL_ERROR; i++)
+        error = CreateProcessW(words->program, words->command, NULL, NULL, TRUE, flags, words->environment,
+                               words->directory, &startup->StartupInfo, created)
+                    ? 0
+                    : mp_os__error();
+    return error;
+}
 
 /* In a job, NULL for none. Where that can not be from the beginning it is put there before it runs, if it is for good. */
 static int create(const struct words *words, struct luggage *luggage, LPPROC_THREAD_ATTRIBUTE_LIST attributes,
@@ -172,9 +187,8 @@ static int create(const struct words *words, struct luggage *luggage, LPPROC_THR
     DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
     bool in_job = job && UpdateProcThreadAttribute(attributes, 0, ATTRIBUTE_JOBS, &job, sizeof job, NULL, NULL);
     if (job && !in_job && for_good) flags |= CREATE_SUSPENDED;
-    if (!CreateProcessW(words->program, words->command, NULL, NULL, TRUE, flags, words->environment, words->directory,
-                        &startup.StartupInfo, created))
-        return mp_os__error();
+    int error = call_create(words, flags, &startup, created);
+    if (error) return error;
     if (flags & CREATE_SUSPENDED) {
         (void)AssignProcessToJobObject(job, created->hProcess); /* if not, the janitor ends it */
         ResumeThread(created->hThread);
