@@ -72,7 +72,7 @@ static _Thread_local struct {
 static size_t begin(const mp_handle *items, size_t count)
 {
     turn.noise = turn.noise * UINT32_C(1664525) + UINT32_C(1013904223);
-    return (turn.items == items ? turn.next : turn.noise >> 8) % count;
+    return count ? (turn.items == items ? turn.next : turn.noise >> 8) % count : 0;
 }
 
 static int give(const mp_handle *items, size_t which, size_t *index)
