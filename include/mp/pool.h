@@ -287,7 +287,7 @@ typedef struct mp_column {
  * \param function      the task.
  * \param columns       where the inputs are.
  * \param column_count  1 to MP_COLUMNS_MOST.
- * \param outputs       as of mp_pool_map, and so are the rest:
+ * \param outputs       receives the outputs, as of mp_pool_map.
  * \param output_size   bytes of an output.
  * \param count         items in each column.
  * \param options       NULL: all defaults.
@@ -343,8 +343,16 @@ MP_NODISCARD MP_API int mp_pool_map_async(mp_pool pool, mp_result *result, mp_ta
                                           const mp_call_options *options);
 
 /**
- * Submit a starmap.
+ * Submit a starmap: mp_pool_map_async with several inputs for each task.
  *
+ * \param pool          who shall do it.
+ * \param result        receives what the outputs can be got from, all together. NULL: nobody will ask.
+ * \param function      the task.
+ * \param columns       where the inputs are; copied, unless they lie in shared memory.
+ * \param column_count  1 to MP_COLUMNS_MOST.
+ * \param output_size   bytes of an output.
+ * \param count         items in each column; 0: the result is there at once.
+ * \param options       NULL: all defaults.
  * \returns 0, or what submitting returns (above).
  *
  * \threadsafety  any thread, any number at once.

@@ -291,6 +291,7 @@ MP_NODISCARD MP_API int mp_condition_create(mp_condition *condition, const mp_co
  * \python        Condition.acquire()
  */
 MP_NODISCARD MP_API int mp_condition_acquire(mp_condition condition, int64_t timeout_ms);
+
 /**
  * Give the condition's lock back.
  *
@@ -352,10 +353,19 @@ MP_NODISCARD MP_API int mp_condition_wait_for(mp_condition condition, bool (*pre
  *
  * \threadsafety  the thread that holds the lock. Not for signal handlers: see mp_event_set.
  * \processes     any process of the family.
- * \python        Condition.notify(n), Condition.notify_all()
+ * \python        Condition.notify(n)
  */
 MP_API int mp_condition_notify(mp_condition condition, uint32_t count);
-/** All that wait. */
+
+/**
+ * Let all threads that wait go on.
+ *
+ * \returns 0, or MP_ENOTOWNER (the caller does not hold the lock).
+ *
+ * \threadsafety  the thread that holds the lock. Not for signal handlers: see mp_event_set.
+ * \processes     any process of the family.
+ * \python        Condition.notify_all()
+ */
 MP_API int mp_condition_notify_all(mp_condition condition);
 
 /**
@@ -551,9 +561,27 @@ MP_API int mp_barrier_reset(mp_barrier barrier);
  * \python        Barrier.parties
  */
 MP_API int mp_barrier_parties(mp_barrier barrier);
-/** How many of them are waiting, at the moment of the call; otherwise the same. \python Barrier.n_waiting */
+
+/**
+ * How many parties are waiting at a barrier, at the moment of the call.
+ *
+ * \returns that, or an error.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.n_waiting
+ */
 MP_API int mp_barrier_n_waiting(mp_barrier barrier);
-/** Whether it is broken, 1 or 0, at the moment of the call; otherwise the same. \python Barrier.broken */
+
+/**
+ * Whether a barrier is broken, at the moment of the call.
+ *
+ * \returns 1, 0, or an error.
+ *
+ * \threadsafety  any thread. Not for signal handlers.
+ * \processes     any process of the family.
+ * \python        Barrier.broken
+ */
 MP_API int mp_barrier_broken(mp_barrier barrier);
 
 /**
