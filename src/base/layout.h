@@ -343,7 +343,11 @@ struct mp__thread {
     alignas(8) _Atomic uint64_t ticket;
     _Atomic uint32_t told;
     alignas(8) _Atomic uint64_t idles; /* what it sleeps for: holders.h; or 0 */
-    uint8_t room[96];
+    /* For who looks on: mp-top. Nothing here depends on it. */
+    alignas(8) _Atomic uint64_t asleep_on;    /* offset of the word; 0: it is awake */
+    alignas(8) _Atomic uint64_t asleep_since; /* mp_os_now */
+    alignas(8) _Atomic uint64_t taken;        /* locks so far: who has one, and has taken none since, has it still */
+    uint8_t room[72];
 };
 _Static_assert(sizeof(struct mp__thread) == 256, "thread records are an array of 256 bytes each");
 

@@ -223,7 +223,7 @@ static int sleep_in_chain(_Atomic uint32_t *word, uint32_t value, int64_t deadli
     bucket_unlock(bucket);
     int error = mp_os_sleeper_wait(self->sleeper, deadline);
     leave(offset, self, mp__self.owner);
-    return error == mp_os_etimedout ? MP_ETIMEDOUT : 0;
+    return error;
 }
 
 static uint32_t wake_from_chain(_Atomic uint32_t *word, uint32_t count)
@@ -256,10 +256,31 @@ static uint32_t wake_from_chain(_Atomic uint32_t *word, uint32_t count)
     return woken;
 }
 
+/* For who looks on (mp-top): what this thread sleeps on, and since when. Whoever sleeps on the same again after a slice of its
+ * time has slept all along. */
+static _Thread_local const _Atomic uint32_t *sliced;
+
+static void asleep(const _Atomic uint32_t *word)
+{
+    struct mp__thread *self = mp__self.record;
+    if (!self) return;
+    if (word != sliced) atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
+    atomic_store_explicit(&self->asleep_on, (uint64_t)((const char *)word - (const char *)mp__header()),
+                          memory_order_release); /* after the moment: who reads both reads this one first */
+}
+
+static void awake(const _Atomic uint32_t *word, int error)
+{
+    sliced = error == mp_os_etimedout ? word : NULL;
+    if (mp__self.record) atomic_store_explicit(&mp__self.record->asleep_on, 0, memory_order_relaxed);
+}
+
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
-    if (!mp_os_word_sleeps()) return sleep_in_chain(word, value, deadline);
-    return mp_os_word_wait(word, value, deadline) == mp_os_etimedout ? MP_ETIMEDOUT : 0;
+    asleep(word);
+    int error = mp_os_word_sleeps() ? mp_os_word_wait(word, value, deadline) : sleep_in_chain(word, value, deadline);
+    awake(word, error);
+    return error == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
 bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, int64_t deadline)
@@ -268,8 +289,10 @@ bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, i
     bool beside_janitor = mp_os_life_lasts(both[0]), beside = life && mp_os_life_lasts(life);
     if (!mp_os_word_sleeps()) return false;
     if (life && mp_os_life_is_over(life)) return true; /* there is something to be done */
+    asleep(word);
     int error = mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside,
                                        deadline);
+    awake(word, error);
     if (beside && !mp_os_life_lasts(life)) mp_os_life_tell(life);
     if (beside_janitor && !mp_os_life_lasts(both[0])) mp_os_life_tell(both[0]);
     return error == 0 || error == mp_os_etimedout;

@@ -121,6 +121,8 @@ int mp__thread_join(void)
         atomic_store_explicit(&thread->sleeping, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->waits_for, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->idles, 0, memory_order_relaxed);
+        atomic_store_explicit(&thread->asleep_on, 0, memory_order_relaxed);
+        atomic_store_explicit(&thread->taken, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();

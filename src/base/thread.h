@@ -33,6 +33,14 @@ static inline void mp__thread_idles(uint64_t what)
     if (mp__self.record) atomic_store_explicit(&mp__self.record->idles, what, memory_order_release);
 }
 
+/* It has taken a lock. */
+static inline void mp__thread_took(void)
+{
+    _Atomic uint64_t *taken = &mp__self.record->taken; /* nobody else writes it */
+    mp__self.took = true;
+    atomic_store_explicit(taken, atomic_load_explicit(taken, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 /* The record of that number; NULL if it can not be mapped. */
 struct mp__thread *mp__thread_at(uint32_t number);
 /* The highest number that was ever given. */

@@ -42,7 +42,7 @@ MP__RARELY static int acquire_slowly(mp_lock lock, int64_t timeout_ms)
     if (result == MP_EDEADLK) return result;
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_lock_acquire", lock.id, "lock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_lock_acquire: lock \"%s\" is held", control->name);
-    mp__self.took = true;
+    mp__thread_took();
     return result;
 }
 
@@ -52,7 +52,7 @@ int mp_lock_acquire(mp_lock lock, int64_t timeout_ms)
 {
     struct mp__control *control = mp__control_near(lock.id, MP__LOCK);
     if (control && mp__self.owner && mp__lockword_try(&control->state, mp__state_of(lock.id), mp__self.owner)) {
-        mp__self.took = true;
+        mp__thread_took();
         return 0;
     }
     return acquire_slowly(lock, timeout_ms);

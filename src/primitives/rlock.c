@@ -106,7 +106,7 @@ MP__RARELY static int acquire_slowly(mp_rlock rlock, int64_t timeout_ms)
     if (result == MP_EBADHANDLE) return mp__fail_handle("mp_rlock_acquire", rlock.id, "rlock");
     if (result == MP_ETIMEDOUT) return mp__fail(result, "mp_rlock_acquire: rlock \"%s\" is held", control->name);
     set_again(control, rlock.id, 0); /* a dead owner may have left more */
-    mp__self.took = true;
+    mp__thread_took();
     return result;
 }
 
@@ -116,7 +116,7 @@ int mp_rlock_acquire(mp_rlock rlock, int64_t timeout_ms)
     struct mp__control *control = mp__control_near(rlock.id, MP__RLOCK);
     if (!control || !mp__self.owner || !mp__lockword_try(&control->state, mp__state_of(rlock.id), mp__self.owner))
         return acquire_slowly(rlock, timeout_ms);
-    mp__self.took = true;
+    mp__thread_took();
     return 0;
 }
 
