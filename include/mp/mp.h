@@ -27,6 +27,7 @@
 #include <mp/queue.h>
 #include <mp/shared.h>
 #include <mp/sync.h>
+#include <mp/trace.h>
 #include <mp/wait.h>
 
 #endif

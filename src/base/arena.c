@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/repair.h"
+#include "base/trace.h"
 
 #include <inttypes.h>
 #include <mp/family.h>
@@ -254,6 +255,7 @@ static int found(void)
         return result;
     }
     publish(base);
+    mp__trace_found();
     return 0;
 }
 

@@ -405,6 +405,7 @@ struct mp__header {
     alignas(8) uint64_t user, nonce, size;
     uint32_t max_processes, tag;
     alignas(8) int64_t spin_ns;
+    _Atomic uint32_t tracing, trace_events; /* trace.h: whether the family records, and how many of each thread */
     struct mp__region regions[MP__REGION_COUNT];
 
     alignas(128) uint8_t guard[MP_OS_GUARD_SIZE]; /* the arena's lock: protects all below but what is atomic or a
@@ -419,6 +420,8 @@ struct mp__header {
     alignas(8) _Atomic uint64_t ticket;  /* of the last waiter */
     alignas(8) _Atomic uint64_t watched; /* bits: watch.h */
     _Atomic uint32_t log_level;
+    alignas(8) _Atomic int64_t trace_since; /* when it began to record, mp_os_now; or 0 */
+    alignas(8) uint64_t tracks;             /* offset of the newest; under the arena's lock */
     struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];
 };

@@ -8,6 +8,7 @@
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "base/waiter.h"
 
 #include <mp/error.h>
@@ -127,7 +128,9 @@ int mp__lockword_wait(_Atomic uint64_t *state, uint64_t free_state, uint32_t own
         mp__thread_intend(mp__word_of(state)); /* who looks once does not wait */
     else
         mp__thread_intend_to_take(mp__word_of(state), deadline == MP_OS_NEVER);
+    struct mp__span span = mp__trace_open();
     int result = wait(state, free_state, owner, deadline, detect);
+    if (span.begin) mp__trace_close(&span, MP__TRACE_LOCK, mp__trace_of_word(state), 0);
     mp__thread_done();
     return result;
 }

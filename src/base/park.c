@@ -15,6 +15,7 @@
 #include "base/deadline.h"
 #include "base/repair.h"
 #include "base/thread.h"
+#include "base/trace.h"
 
 #include <mp/error.h>
 #include <signal.h>
@@ -202,6 +203,27 @@ void mp__park_forget(struct mp__thread *thread, uint32_t number)
         leave(atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed), thread, number);
 }
 
+/* Whoever sleeps on the same again after a slice of its time has slept all along. */
+static _Thread_local const _Atomic uint32_t *sliced;
+
+struct mp__span mp__park_asleep(const _Atomic uint32_t *word)
+{
+    struct mp__thread *self = mp__self.record;
+    if (!self) return (struct mp__span){0, 0};
+    if (word != sliced) atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
+    atomic_store_explicit(&self->asleep_on, (uint64_t)((const char *)word - (const char *)mp__header()),
+                          memory_order_release); /* after the moment: who reads both reads this one first */
+    return mp__trace_open();
+}
+
+void mp__park_awake(const struct mp__span *span, const _Atomic uint32_t *word, int error)
+{
+    sliced = error == mp_os_etimedout ? word : NULL;
+    if (!mp__self.record) return;
+    atomic_store_explicit(&mp__self.record->asleep_on, 0, memory_order_relaxed);
+    if (span->begin) mp__trace_close(span, MP__TRACE_SLEEP, mp__trace_of_word(word), 0);
+}
+
 static int sleep_in_chain(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
     struct mp__thread *self = mp__self.record;
@@ -256,30 +278,11 @@ static uint32_t wake_from_chain(_Atomic uint32_t *word, uint32_t count)
     return woken;
 }
 
-/* For who looks on (mp-top): what this thread sleeps on, and since when. Whoever sleeps on the same again after a slice of its
- * time has slept all along. */
-static _Thread_local const _Atomic uint32_t *sliced;
-
-static void asleep(const _Atomic uint32_t *word)
-{
-    struct mp__thread *self = mp__self.record;
-    if (!self) return;
-    if (word != sliced) atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
-    atomic_store_explicit(&self->asleep_on, (uint64_t)((const char *)word - (const char *)mp__header()),
-                          memory_order_release); /* after the moment: who reads both reads this one first */
-}
-
-static void awake(const _Atomic uint32_t *word, int error)
-{
-    sliced = error == mp_os_etimedout ? word : NULL;
-    if (mp__self.record) atomic_store_explicit(&mp__self.record->asleep_on, 0, memory_order_relaxed);
-}
-
 int mp__park_sleep(_Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
-    asleep(word);
+    struct mp__span span = mp__park_asleep(word);
     int error = mp_os_word_sleeps() ? mp_os_word_wait(word, value, deadline) : sleep_in_chain(word, value, deadline);
-    awake(word, error);
+    mp__park_awake(&span, word, error);
     return error == mp_os_etimedout ? MP_ETIMEDOUT : 0;
 }
 
@@ -289,10 +292,10 @@ bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, i
     bool beside_janitor = mp_os_life_lasts(both[0]), beside = life && mp_os_life_lasts(life);
     if (!mp_os_word_sleeps()) return false;
     if (life && mp_os_life_is_over(life)) return true; /* there is something to be done */
-    asleep(word);
+    struct mp__span span = mp__park_asleep(word);
     int error = mp_os_word_wait_beside(word, value, beside_janitor ? both : both + 1, (size_t)beside_janitor + beside,
                                        deadline);
-    awake(word, error);
+    mp__park_awake(&span, word, error);
     if (beside && !mp_os_life_lasts(life)) mp_os_life_tell(life);
     if (beside_janitor && !mp_os_life_lasts(both[0])) mp_os_life_tell(both[0]);
     return error == 0 || error == mp_os_etimedout;

@@ -9,7 +9,7 @@
 #ifndef MP_BASE_PARK_H
 #define MP_BASE_PARK_H
 
-#include "base/arena.h"
+#include "base/trace.h"
 
 /* The 32 bits of a state that its word is. */
 static inline _Atomic uint32_t *mp__word_of(_Atomic uint64_t *state)
@@ -35,6 +35,11 @@ uint32_t mp__park_wake_word(_Atomic uint32_t *word, uint32_t count);
 bool mp__park_sleep_beside(void *life, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
 /* Likewise, for what thread `number` will do; where the system can not tell of its death it just sleeps. */
 void mp__park_sleep_behind(uint32_t number, _Atomic uint32_t *word, uint32_t value, int64_t deadline);
+
+/* For who looks on, mp-top and the timeline: this thread sleeps on that word from here on, or on something else that tells of
+ * the same; and that it has woken, with what the system said. */
+struct mp__span mp__park_asleep(const _Atomic uint32_t *word);
+void mp__park_awake(const struct mp__span *span, const _Atomic uint32_t *word, int error);
 
 /* Its thread does not sleep any more: it has ended. */
 void mp__park_forget(struct mp__thread *thread, uint32_t number);

@@ -9,6 +9,7 @@
 #include "base/park.h"
 #include "base/recover.h"
 #include "base/repair.h"
+#include "base/trace.h"
 
 #include <string.h>
 
@@ -144,6 +145,7 @@ int mp__thread_join(void)
     mp__self = (struct mp__self){.record = thread, .owner = number, .stamp = stamp};
     mp_os_thread_record(thread);
     mp__janitor_ring();
+    mp__trace_join();
     return 0;
 }
 
@@ -160,6 +162,7 @@ void mp__thread_leave(void)
     /* It may end within a wait, in a signal handler. */
     bool owes = mp__self.took || mp__self.intents || atomic_load_explicit(&thread->waits_for, memory_order_relaxed);
     uint64_t stamp = mp__self.stamp;
+    mp__trace_leave();
     mp__thread_forget();
     if (mp_os_word_sleeps())
         mp_os_life_end(thread->life);

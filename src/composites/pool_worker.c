@@ -7,6 +7,7 @@
 #include "base/family.h"
 #include "base/janitor.h"
 #include "base/park.h"
+#include "base/trace.h"
 #include "composites/job.h"
 #include "composites/pool.h"
 #include "primitives/flag.h"
@@ -287,6 +288,7 @@ static uint64_t run_items(struct run *run, uint64_t most)
                    stop = most < UINT64_MAX - run->range.from ? run->range.from + most : UINT64_MAX;
     uint64_t at = run->range.from, step = chunk ? chunk : 1;
     int64_t time = chunk ? 0 : mp_os_now();
+    struct mp__trace_tasks traced = mp__trace_tasks_begin(now.id, run->job->base, at);
     now.task = &run->task;
     for (;;) {
         uint64_t limit = atomic_load_explicit(&worker->limit, memory_order_relaxed), next = at + step;
@@ -300,11 +302,13 @@ static uint64_t run_items(struct run *run, uint64_t most)
             memset(run->output, 0, (next - at) * run->job->output_size);
         run->some(run, at, next);
         at = next;
+        if (at >= traced.next) mp__trace_tasks_look(&traced, at);
         if (chunk) continue;
         int64_t then = mp_os_now();
         step = adapt(step, then - time);
         time = then;
     }
+    mp__trace_tasks_end(&traced, at);
     now.task = NULL;
     return at;
 }

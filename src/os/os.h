@@ -17,6 +17,7 @@
 #include <mp/family.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #define MP_OS_NEVER INT64_MAX
 
@@ -342,6 +343,16 @@ void mp_os_setting_lift_limits(void);
 void mp_os_setting_limit_processes(const void *packed, size_t size);
 /* Whether that is this process's limit already. */
 bool mp_os_setting_limits_alike(const void *packed, size_t size);
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+/* The name of a path from the root, which means the same wherever this process goes. The port's own error if it is longer than `size` allows. */
+int mp_os_full_path(const char *path, char *full, size_t size);
+/* A new file in place of whatever is there; nobody inherits it. */
+int mp_os_file_create(const char *path, FILE **file);
+/* One takes the place of the other, or nothing happens. */
+int mp_os_file_rename(const char *from, const char *to);
+void mp_os_file_remove(const char *path);
 
 /* ---- functions across exec ------------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include "base/janitor.h"
 #include "base/park.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "base/watch.h"
 #include "primitives/children.h"
 #include "primitives/config.h"
@@ -65,6 +66,7 @@ static _Noreturn void leave(int code)
     bool mine = is_self();
     mp__log(MP_LOG_INFO, "ends with %d", code);
     mp__children_finish();
+    mp__trace_finish();
     mp_os_flush();
     struct mp__process *record = mp__family_record();
     if (record) atomic_store_explicit(&record->returned, mp__ending(code), memory_order_release);
@@ -78,6 +80,7 @@ static void at_exit(int code)
 {
     if (is_self() && self.kind != MP__CHILD_PROGRAM && code != -1) leave(code);
     mp__children_finish();
+    mp__trace_finish();
     if (self.id && !is_self()) return;
     struct mp__process *record = mp__family_record();
     if (record) atomic_fetch_or_explicit(&record->flags, MP__EXITS, memory_order_release);

@@ -11,6 +11,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/holders.h"
+#include "base/park.h"
 #include "primitives/local.h"
 
 #include <stdlib.h>
@@ -176,9 +177,16 @@ void mp__children_look(void)
 static int await_child(struct mp__child *child, struct mp__process *record, int64_t deadline)
 {
     mp_os_ending ending = {.known = false};
+    const _Atomic uint32_t *word = mp__word_of(&record->end);
     int error;
-    while ((error = mp_os_process_wait(&child->process, step(deadline), &ending)) == mp_os_etimedout) {
-        if (mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
+    for (;;) {
+        bool sleeps = !mp__deadline_passed(deadline);
+        struct mp__span span = {0, 0};
+        if (sleeps) span = mp__park_asleep(word);
+        error = mp_os_process_wait(&child->process, step(deadline), &ending);
+        if (sleeps) mp__park_awake(&span, word, error);
+        if (error != mp_os_etimedout) break;
+        if (!sleeps || mp__deadline_passed(deadline)) return MP_ETIMEDOUT;
         mp__children_look();
     }
     if (error && error != mp_os_egone) return mp__fail_os(error, "a child could not be waited for");

@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "base/holders.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "primitives/parcel.h"
 #include "primitives/pollable.h"
 #include "primitives/wait.h"
@@ -188,7 +189,7 @@ MP__RARELY static int send_slowly(mp_connection connection, const void *data, si
     return result < 0 ? mp__parcel_fail(&channel, &words, result, true, size) : 0;
 }
 
-int mp_connection_send(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
+static inline int send_bytes(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
 {
     struct mp__channel channel;
     if (open_channel("mp_connection_send", connection, true, &channel) && mp__parcel_is_used(&channel) &&
@@ -197,11 +198,33 @@ int mp_connection_send(mp_connection connection, const void *data, size_t size, 
     return send_slowly(connection, data, size, timeout_ms);
 }
 
-int mp_connection_send_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+MP__RARELY static int send_bytes_traced(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = send_bytes(connection, data, size, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_PUT, connection.id, result == 0, size);
+    return result;
+}
+
+int mp_connection_send(mp_connection connection, const void *data, size_t size, int64_t timeout_ms)
+{
+    return mp__traces() ? send_bytes_traced(connection, data, size, timeout_ms)
+                        : send_bytes(connection, data, size, timeout_ms);
+}
+
+static int send_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
 {
     struct mp__channel channel;
     int result = find("mp_connection_send_message", connection, true, &channel);
     return result < 0 ? result : mp__parcel_put_message(&channel, &words, message, timeout_ms, false);
+}
+
+int mp_connection_send_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = send_message(connection, message, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_PUT, connection.id, result == 0, 0);
+    return result;
 }
 
 /* ---- receive ---------------------------------------------------------------------------------------------------- */
@@ -216,7 +239,7 @@ MP__RARELY static int recv_slowly(mp_connection connection, void *buffer, size_t
     return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
-int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+static inline int recv_bytes(mp_connection connection, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
     struct mp__channel channel;
     if (open_channel("mp_connection_recv", connection, false, &channel) && mp__parcel_is_used(&channel) &&
@@ -228,11 +251,34 @@ int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, 
     return recv_slowly(connection, buffer, capacity, size, timeout_ms);
 }
 
-int mp_connection_recv_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+MP__RARELY static int recv_bytes_traced(mp_connection connection, void *buffer, size_t capacity, size_t *size,
+                                        int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = recv_bytes(connection, buffer, capacity, size, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_GET, connection.id, result == 0, result == 0 ? size ? *size : capacity : 0);
+    return result;
+}
+
+int mp_connection_recv(mp_connection connection, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    return mp__traces() ? recv_bytes_traced(connection, buffer, capacity, size, timeout_ms)
+                        : recv_bytes(connection, buffer, capacity, size, timeout_ms);
+}
+
+static int recv_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
 {
     struct mp__channel channel;
     int result = find("mp_connection_recv_message", connection, false, &channel);
     return result < 0 ? result : mp__parcel_get_message(&channel, &words, message, timeout_ms);
+}
+
+int mp_connection_recv_message(mp_connection connection, mp_message *message, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = recv_message(connection, message, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_GET, connection.id, result == 0, 0);
+    return result;
 }
 
 int mp_connection_poll(mp_connection connection, int64_t timeout_ms)

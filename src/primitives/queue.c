@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "base/holders.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "primitives/parcel.h"
 #include "primitives/pollable.h"
 #include "primitives/wait.h"
@@ -155,7 +156,7 @@ MP__RARELY static int put_slowly(mp_queue queue, const void *data, size_t size, 
     return mp__parcel_put(&channel, &words, &parcel, mp__deadline(timeout_ms), waits_for_memory(&channel));
 }
 
-int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
+static inline int put(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
 {
     struct mp__channel channel;
     if (open_channel("mp_queue_put", queue, &channel) && mp__parcel_is_used(&channel) && (data || !size) &&
@@ -164,12 +165,33 @@ int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_
     return put_slowly(queue, data, size, timeout_ms);
 }
 
-int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+MP__RARELY static int put_traced(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = put(queue, data, size, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_PUT, queue.id, result == 0, size);
+    return result;
+}
+
+int mp_queue_put(mp_queue queue, const void *data, size_t size, int64_t timeout_ms)
+{
+    return mp__traces() ? put_traced(queue, data, size, timeout_ms) : put(queue, data, size, timeout_ms);
+}
+
+static int put_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
 {
     struct mp__channel channel;
     int result = find("mp_queue_put_message", queue, &channel, true);
     if (result < 0) return result;
     return mp__parcel_put_message(&channel, &words, message, timeout_ms, waits_for_memory(&channel));
+}
+
+int mp_queue_put_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = put_message(queue, message, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_PUT, queue.id, result == 0, 0);
+    return result;
 }
 
 /* Each for itself. */
@@ -183,12 +205,10 @@ static int put_many_large(const struct mp__channel *channel, struct mp__parcel *
     return result;
 }
 
-int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done,
-                      int64_t timeout_ms)
+static int put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done, int64_t timeout_ms)
 {
     static const char call[] = "mp_queue_put_many";
     struct mp__channel channel;
-    if (done) *done = 0;
     int result = mp__parcel_check(call, items, item_size, count);
     if (result == 0) result = find(call, queue, &channel, true);
     if (result != 0) return result;
@@ -197,7 +217,18 @@ int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_
     result = item_size > MP__INLINE_MOST
                  ? put_many_large(&channel, &parcel, deadline)
                  : mp__parcel_put(&channel, &words, &parcel, deadline, waits_for_memory(&channel));
-    if (done) *done = (size_t)parcel.done;
+    *done = (size_t)parcel.done;
+    return result;
+}
+
+int mp_queue_put_many(mp_queue queue, const void *items, size_t item_size, size_t count, size_t *done,
+                      int64_t timeout_ms)
+{
+    size_t put = 0;
+    struct mp__span span = mp__trace_open_call();
+    int result = put_many(queue, items, item_size, count, &put, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_PUT, queue.id, put, put * item_size);
+    if (done) *done = put;
     return result;
 }
 
@@ -212,7 +243,7 @@ MP__RARELY static int get_slowly(mp_queue queue, void *buffer, size_t capacity, 
     return result < 0 ? result : mp__parcel_get_bytes(&channel, &words, buffer, capacity, size, timeout_ms);
 }
 
-int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+static inline int get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
 {
     struct mp__channel channel;
     if (open_channel("mp_queue_get", queue, &channel) && mp__parcel_is_used(&channel) &&
@@ -224,25 +255,56 @@ int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, in
     return get_slowly(queue, buffer, capacity, size, timeout_ms);
 }
 
-int mp_queue_get_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+MP__RARELY static int get_traced(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = get(queue, buffer, capacity, size, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_GET, queue.id, result == 0, result == 0 ? size ? *size : capacity : 0);
+    return result;
+}
+
+int mp_queue_get(mp_queue queue, void *buffer, size_t capacity, size_t *size, int64_t timeout_ms)
+{
+    return mp__traces() ? get_traced(queue, buffer, capacity, size, timeout_ms)
+                        : get(queue, buffer, capacity, size, timeout_ms);
+}
+
+static int get_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
 {
     struct mp__channel channel;
     int result = find("mp_queue_get_message", queue, &channel, true);
     return result < 0 ? result : mp__parcel_get_message(&channel, &words, message, timeout_ms);
 }
 
-int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capacity, size_t *done, int64_t timeout_ms)
+int mp_queue_get_message(mp_queue queue, mp_message *message, int64_t timeout_ms)
+{
+    struct mp__span span = mp__trace_open_call();
+    int result = get_message(queue, message, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_GET, queue.id, result == 0, 0);
+    return result;
+}
+
+static int get_many(mp_queue queue, void *items, size_t item_size, size_t capacity, size_t *done, int64_t timeout_ms)
 {
     static const char call[] = "mp_queue_get_many";
     struct mp__channel channel;
-    if (!done) return mp__fail(MP_EINVAL, "%s: done is NULL", call);
-    *done = 0;
     int result = mp__parcel_check(call, items, item_size, capacity);
     if (result == 0) result = find(call, queue, &channel, true);
     if (result != 0) return result;
     struct mp__parcel parcel = {.data = items, .size = item_size, .count = capacity, .exact = true};
     result = mp__parcel_get(&channel, &words, &parcel, timeout_ms);
     *done = (size_t)parcel.done;
+    return result;
+}
+
+int mp_queue_get_many(mp_queue queue, void *items, size_t item_size, size_t capacity, size_t *done, int64_t timeout_ms)
+{
+    size_t got = 0;
+    if (!done) return mp__fail(MP_EINVAL, "mp_queue_get_many: done is NULL");
+    struct mp__span span = mp__trace_open_call();
+    int result = get_many(queue, items, item_size, capacity, &got, timeout_ms);
+    mp__trace_moved(&span, MP__TRACE_GET, queue.id, got, got * item_size);
+    *done = got;
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "base/janitor.h"
 #include "base/recover.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "primitives/child.h"
 #include "primitives/children.h"
 #include "primitives/config.h"
@@ -138,7 +139,9 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
                                    .segment = &mp__arena.segment,
                                    .channel = MP_OS_NO_HANDLE,
                                    .leash = start->options->daemon ? mp__leash() : NULL};
+    struct mp__span span = mp__trace_open();
     result = run(start, method);
+    if (span.begin) mp__trace_close(&span, MP__TRACE_START, mp__trace_named(start->id), 0);
     if (result == 0 && start->gives) mp__holders_given(start->args, start->args_size, start->id);
     if (result < 0) {
         mp__process_undeliver(start->record, start->id);

@@ -129,6 +129,13 @@ static double by_map(const void *chunk)
     return rate(since, MANY);
 }
 
+static double by_map_recorded(const void *chunk)
+{
+    if (!prepare() || mp_trace_start(NULL) < 0) return -1;
+    double result = by_map(chunk);
+    return mp_trace_stop() < 0 ? -1 : result;
+}
+
 static double by_imap(const void *unused)
 {
     (void)unused;
@@ -246,6 +253,7 @@ void bench_pool(void)
 {
     static const size_t one = 1, automatic = 0;
     const struct bench_subject chunk1[] = {{"libmp Pool(2)", by_map, &one},
+                                           {"libmp Pool(2), recorded", by_map_recorded, &one},
                                            {"loop in one process", by_loop, NULL},
                                            {"OpenMP dynamic,1 (2 threads)", by_threads, &bench_omp_dynamic}};
     const struct bench_subject auto_[] = {{"libmp Pool(2)", by_map, &automatic},
@@ -264,7 +272,7 @@ void bench_pool(void)
         const struct bench_subject *subjects;
         size_t count;
     } all[] = {
-        {{"pool_map_chunk1", "tasks/s", 3, 3}, chunk1, 2 + omp}, {{"pool_map_auto", "tasks/s", 3, 3}, auto_, 2 + omp},
+        {{"pool_map_chunk1", "tasks/s", 3, 3}, chunk1, 3 + omp}, {{"pool_map_auto", "tasks/s", 3, 3}, auto_, 2 + omp},
         {{"pool_imap_unordered", "tasks/s", 3, 3}, imap, 2},     {{"pool_apply_rtt", "ns", 3, 3}, apply, 1},
         {{"pool_speedup_100us", "x", 3, 1}, speed, 1 + omp},     {{"pool_crash_recovery", "us", 3, 3}, crashes, 1},
         {{"pool_whole_again", "us", 3, 3}, &crashes[1], 1},      {{"pool_create_4", "us", 5, 3}, create, 2}};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mp/trace.h - the timeline: who did what, and when, as a file to look at in Perfetto or chrome://tracing.
+ *
+ *     int main(void)
+ *     {
+ *         mp_freeze_support();
+ *         MP_CHECK(mp_trace_start(&(mp_trace_options){.path = "timeline.json"}));
+ *         mp_pool pool;
+ *         MP_CHECK(mp_pool_create(&pool, 2, NULL));
+ *         MP_CHECK(mp_pool_map(pool, square, xs, sizeof *xs, ys, sizeof *ys, 100, NULL));
+ *         MP_CHECK(mp_pool_destroy(pool));
+ *         return 0;                                               // here the file is written
+ *     }
+ *
+ * The same without a change to the program: MP_TRACE=timeline.json in its environment; a "%p" in that becomes its pid. A program
+ * that runs with more privileges than who started it has does not look at it.
+ *
+ * What is recorded, of each thread of each process of the family that uses libmp:
+ *   - how long its process lived, how it was started, and by whom;
+ *   - tasks of a pool: each by itself, but short ones that follow each other as one span, with their number;
+ *   - what it waited for, asleep: a lock, a queue, an event, the end of a process, work;
+ *   - waiting for a lock that somebody else had, asleep or not;
+ *   - what it put and got, sent and received: quick ones that follow each other as one, with number and bytes.
+ *
+ * Each thread keeps the newest events, in the arena: so they outlive the process, however it ends. Recording takes no lock. It
+ * costs two looks at the clock for each event; a pool's short tasks share one. Not recording costs one comparison of what is in
+ * the cache.
+ */
+#ifndef MP_TRACE_H
+#define MP_TRACE_H
+
+#include <mp/compiler.h>
+
+MP_BEGIN
+
+/** What to keep, and where it goes. A field that is 0 has its default. */
+typedef struct mp_trace_options {
+    const char
+        *path; /**< to be written when this process ends by exit or return from main, after its children were joined.
+                           NULL: it is not, mp_trace_write() can be called at any moment */
+    size_t
+        events; /**< kept of each thread, 40 bytes each, at most 1048576; rounded up to a power of two. Default: 16384.
+                           All threads together keep 256 MiB: beyond that those of threads that have ended give way */
+} mp_trace_options;
+
+/**
+ * Record from here on, in all processes of the family, those included that run already.
+ *
+ * Recording goes on if it was begun before: then a path, if there is one, is added, and `events` holds for threads that have not
+ * recorded anything yet.
+ *
+ * \param options  copied; NULL: all defaults.
+ * \returns 0, or
+ *   MP_EINVAL   options.events is more than 1048576; options.path is empty, or its full name is longer than 4095 bytes;
+ *   MP_ESYSTEM, MP_EPERM  the path can not be written to;
+ *   or what founding the family failed with (MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM).
+ *   Nothing has begun then.
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family; the path concerns the end of the caller.
+ * \python        nothing like it; viztracer's VizTracer.start()
+ */
+MP_NODISCARD MP_API int mp_trace_start(const mp_trace_options *options);
+
+/**
+ * Record nothing more, in all processes of the family. What has been recorded is kept, and is written all the same.
+ *
+ * \returns 0, or what founding the family failed with (MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        viztracer's VizTracer.stop()
+ */
+MP_API int mp_trace_stop(void);
+
+/**
+ * Write what has been recorded so far, as JSON of the trace event format. Others may go on recording meanwhile.
+ *
+ * The file is there whole or not at all: it is written beside its place, as `path` with ".part" added, and then renamed.
+ *
+ * \param path  of the file, replaced if it is there.
+ * \returns 0, or
+ *   MP_EINVAL   path is NULL or empty, or its full name is longer than 4095 bytes;
+ *   MP_ENOMEM   no memory to copy what a thread has recorded;
+ *   MP_ESYSTEM, MP_EPERM  it can not be written;
+ *   or what founding the family failed with (MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM).
+ *
+ * \threadsafety  any thread.
+ * \processes     any process of the family.
+ * \python        viztracer's VizTracer.save(path)
+ */
+MP_NODISCARD MP_API int mp_trace_write(const char *path);
+
+MP_END
+
+#endif
