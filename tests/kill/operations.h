@@ -53,6 +53,7 @@ struct operation {
     unsigned creates;       /* objects */
     bool rlocks;            /* among these; else they are but parts of others */
     bool memory;            /* each of these has a block of memory; values, arrays and blocks always have */
+    unsigned tracks;        /* blocks of memory that may stay for good: what both have recorded */
     bool exits;             /* the operation is the end of the child: it does not come back */
     bool fresh;             /* in a family of its own each time, which has not grown yet */
     bool plain;             /* the child is made by a plain fork(): the family does not know it */
@@ -65,9 +66,9 @@ struct operation {
 #define KILLED 9
 
 extern const struct operation operations[], operations_sync[], operations_channel[], operations_wait[],
-    operations_pool[];
+    operations_pool[], operations_trace[];
 extern const size_t operations_count, operations_sync_count, operations_channel_count, operations_wait_count,
-    operations_pool_count;
+    operations_pool_count, operations_trace_count;
 /* The condition that did not hold, in a check that returned an error; or NULL. */
 extern const char *operation_failed_at;
 
