@@ -154,7 +154,8 @@ def main(root, folder, *names):
         for name, (python, c) in of_page(page).items():
             written[name] = {".py": python, ".c" if name.startswith("program_") else ".snippet": c}
     except Wrong as error:
-        wrong.append(f"examples/README.md: {error}")
+        print(f"examples/README.md: {error}")
+        return 1
     wrong += [f"{name}: no name in tests/snippets/CMakeLists.txt, so nobody runs it" for name in sorted(set(written) - set(names))]
     wrong += [f"{name}: there is no such code" for name in sorted(set(names) - set(written))]
     settings = read(root, "CMakeLists.txt")
