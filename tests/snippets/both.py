@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Run a program of examples/README.md in Python and in C: they say the same.
 
-    both.py [--any-order] [--logs] <program.py> <command that runs the program in C...>
+    both.py [--any-order] [--logs] [--raises] <program.py> <command that runs the program in C...>
     both.py --self-test
 
 Each is given a line on standard input. Each ends with 0, prints something, and nothing on stderr.
 --any-order  the order of the lines is not compared.
 --logs       on stderr there are lines of the log, "[LEVEL/process] ...", and nothing else.
+--raises     in a child of Python's there is a RuntimeError, of which stderr tells.
 """
 import os
 import re
@@ -44,6 +45,11 @@ def wrong_of(code, lines, errors, logs):
     return wrong + [f"on stderr: {line}" for line in errors]
 
 
+def untold(errors):
+    """An error that was to be is none, and where there is none that is one."""
+    return [] if any(line.startswith("RuntimeError:") for line in errors) else errors + ["no RuntimeError"]
+
+
 def difference(python, c, any_order):
     if any_order:
         python, c = sorted(python), sorted(c)
@@ -62,6 +68,8 @@ def main(arguments):
     wrong += [f"C: {text}" for text in wrong_of(code, c, errors, "--logs" in options)]
     if sys.version_info >= WANTED:
         code, python, errors = run([sys.executable, program])
+        if "--raises" in options:
+            errors = untold(errors)
         wrong += [f"Python: {text}" for text in wrong_of(code, python, errors, "--logs" in options)]
         wrong += difference(python, c, "--any-order" in options)
     for line in wrong:
@@ -84,6 +92,8 @@ def self_test():
         (wrong_of(0, ["a"], ["[INFO/Process-1] b"], False), ["on stderr: [INFO/Process-1] b"]),
         (wrong_of(0, ["a"], [], True), ["there is no log on stderr"]),
         (wrong_of(0, ["a"], ["[INFO/x] b", "oh"], True), ["on stderr: oh"]),
+        (untold(["Traceback", "RuntimeError:"]), []),
+        (untold(["oh"]), ["oh", "no RuntimeError"]),
         (difference(["a", "b"], ["a", "b"], False), []),
         (difference(["a", "b"], ["b", "a"], False), ["Python printed ['a', 'b']", "C printed      ['b', 'a']"]),
         (difference(["a", "b"], ["b", "a"], True), []),
