@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * snippet.h - what a program needs that runs the code of a header's opening comment, taken out by extract.py: it does what the
- * comment promises, or the program says what it does not, and fails.
+ * snippet.h - what a program needs that runs the code of a header's opening comment, or of a page, taken out by extract.py: it
+ * does what is promised there, or the program says what it does not, and fails.
  */
 #include <mp/mp.h>
 #include <stdio.h>
