@@ -69,6 +69,9 @@ typedef struct mp_stats {
  * handlers that were registered in the child run before that; a copy (fork, forkserver) leaves as by _exit when its
  * target returns, its stdout and stderr flushed.
  *
+ * What a program does before this line it also does in each such child, in the fork server and in the janitor, which are this
+ * program, too.
+ *
  * A program that has made anything of libmp's before (a lock, a value, a process), or has started threads, is refused
  * at its first start by spawn or forkserver: MP_ENOFREEZE.
  *

@@ -282,7 +282,8 @@ MP_API mp_process mp_parent_process(void);
 
 /**
  * The children of the caller that still run, in the order in which they were started. Those that have ended are reaped;
- * they keep their exit codes.
+ * they keep their exit codes. Children that were started without a handle are among them: the record of such a one goes with
+ * its end, and a call with its handle may then be MP_EBADHANDLE.
  *
  * \param children  receives as many as fit; may be NULL if capacity is 0.
  * \param capacity  room in it.
