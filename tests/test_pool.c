@@ -1022,6 +1022,8 @@ static void bad_input(void **state)
     fails(MP_EINVAL, mp_task_reserve(NULL, 1));
     fails(MP_EINVAL, mp_result_wait_all(NULL, 1, 0));
     fails(MP_EBADHANDLE, mp_result_get((mp_result){pool.id}, NULL, 0, NULL, 0));
+    fails(MP_EBADHANDLE, mp_pool_map((mp_pool){0}, square, NULL, 0, NULL, 0, 0, NULL));
+    fails(MP_EBADHANDLE, mp_pool_map((mp_pool){pool.id + 1}, square, NULL, 0, NULL, 0, 0, NULL));
     fails(MP_EBADHANDLE, mp_result_cancel((mp_result){0}));
     assert_string_equal(mp_handle_kind(MP_HANDLE(pool)), "pool");
     mp_result result;

@@ -292,9 +292,9 @@ int mp__call_submit(const struct mp__call *call, uint64_t *result_id)
     int result = mp__call_check(call);
     if (result == 0) result = mp__thread_join();
     if (result < 0) return result;
-    if (!call->wants && !call->count) return 0;
     pool = mp__pool_of(call->name, call->pool);
     if (!pool) return MP_EBADHANDLE;
+    if (!call->wants && !call->count) return 0;
     plan.function = known_function(call);
     if (!plan.function)
         result = mp__funcref_make(call->name, "function", (const void *)(uintptr_t)call->function, &plan.module);
