@@ -532,6 +532,8 @@ void mp__heap_repair(void)
         uint32_t end = page;
         do {
             page_at(end)->ref = 0;
+            MP__THEN;
+            page_at(end)->state = MP__PAGE_FREE; /* inside a longer run nothing may look like a slab, either */
             end += page_at(end)->run;
         } while (end < all->top && !run_repair(end));
         run_mark(page, end - page, MP__PAGE_FREE);
