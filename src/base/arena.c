@@ -128,7 +128,7 @@ void *mp__arena_at(enum mp__region_name name, uint64_t offset, uint64_t size)
     struct mp__header *header = mp__header();
     struct mp__region *region = &header->regions[name];
     uint64_t end = offset + size;
-    if (end > atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire) ||
+    if (end < offset || end > atomic_load_explicit(&mp__arena.mapped[name], memory_order_acquire) ||
         end > atomic_load_explicit(&region->committed, memory_order_acquire)) { /* L1 */
         if (end < offset || end > atomic_load_explicit(&region->committed, memory_order_acquire)) return NULL;
         if (map_to(header, name, end) < 0) return NULL;
@@ -285,20 +285,48 @@ void mp__arena_forked(void)
     if (!mp__header()) memset((void *)&mp__arena.mapped, 0, sizeof mp__arena.mapped);
 }
 
+/* Every region lies within the segment, no more of one is there than there may be, and the heap begins behind the head. */
+static bool is_laid_out(const struct mp__header *header)
+{
+    const uint64_t size = header->size;
+    for (int name = 0; name < MP__REGION_COUNT; name++) {
+        const struct mp__region *region = &header->regions[name];
+        uint64_t committed = atomic_load_explicit(&region->committed, memory_order_acquire); /* L1 */
+        bool first = region->first <= region->limit && region->offset <= size && region->first <= size - region->offset;
+        bool rest = region->rest <= size && region->limit - region->first <= size - region->rest;
+        bool place = name == MP__REGION_HEAP
+                         ? region->offset == MP__HEAD_SIZE && region->rest == MP__HEAD_SIZE
+                         : region->offset + region->first == ((uint64_t)name + 1) * MP_OS_GRANULARITY;
+        if (!first || !rest || !place || committed > region->limit) return false;
+    }
+    return header->tag && header->tag < 256;
+}
+
+static bool is_arena(const struct mp__header *header, uint64_t nonce)
+{
+    return header->magic == MP__MAGIC && header->version == MP__LAYOUT_VERSION &&
+           header->header_size == sizeof *header && header->size == mp__arena.segment.size && header->nonce == nonce &&
+           header->user == mp_os_user() && is_laid_out(header);
+}
+
 int mp__arena_adopt(intptr_t handle, uint64_t nonce)
 {
     int error = mp_os_segment_adopt(&mp__arena.segment, handle);
     if (error) return mp__fail_os(error, "the arena of the parent was not handed over");
     int result = mp__family_prepare();
     void *base = NULL;
-    if (result == 0) result = map_head(&base);
-    if (result != 0) return result;
-    const struct mp__header *header = base;
-    if (header->magic != MP__MAGIC || header->version != MP__LAYOUT_VERSION || header->header_size != sizeof *header ||
-        header->size != mp__arena.segment.size || header->nonce != nonce || header->user != mp_os_user())
-        return mp__fail(MP_ESTALE, "the parent's arena is of another build of libmp, another user, or none at all");
-    publish(base);
-    return 0;
+    uint64_t size = mp__arena.segment.size;
+    bool possible = size >= MP__HEAD_SIZE && size % MP_OS_GRANULARITY == 0;
+    if (result == 0 && possible) result = map_head(&base);
+    if (result == 0 && (!possible || !is_arena(base, nonce))) {
+        if (base) mp_os_unreserve(base, size);
+        result = mp__fail(MP_ESTALE, "the parent's arena is of another build of libmp, another user, or none at all");
+    }
+    if (result == 0)
+        publish(base);
+    else
+        mp__arena.segment = (mp_os_segment){.handle = MP_OS_NO_HANDLE}; /* not this process's to close */
+    return result;
 }
 
 int mp__arena_configure(const mp_config *config)

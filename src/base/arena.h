@@ -33,7 +33,8 @@ static inline uint64_t mp__handle_tag(void)
 
 /* Be a member of a family: found one, if there is none. 0, or why not (mp_error_detail is set). */
 int mp__arena_join(void);
-/* Become a member of the family that a launched child was handed. */
+/* Become a member of the family that a launched child was handed; 0, or an error (detail set): it is none, or another one's.
+ * Whatever the descriptor names may be asked. */
 int mp__arena_adopt(intptr_t segment, uint64_t nonce);
 /* Limits of the family to be founded. MP_EBUSY if there is one. */
 int mp__arena_configure(const mp_config *config);

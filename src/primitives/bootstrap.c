@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <mp/family.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define VARIABLE "_MP_BOOTSTRAP"
 
@@ -74,15 +73,8 @@ bool mp__bootstrap_possible(void)
            (mp__executable_is_chosen() || atomic_load_explicit(&freeze_support, memory_order_relaxed) == CALLED);
 }
 
-/* What the variable says: numbers in hexadecimal, with commas between them. */
-enum {
-    ROLE,
-    SEGMENT,
-    NONCE,
-    WHERE,
-    WHAT,
-    WORDS
-};
+/* What the variable says: role, segment, nonce, where, what; in hexadecimal, with commas between them. */
+#define WORDS 5
 
 void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t where, uint64_t what)
 {
@@ -90,16 +82,37 @@ void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint
                    (unsigned)role, (uint64_t)mp__arena.segment.handle, mp__header()->nonce, where, what);
 }
 
-/* sscanf would cost every child five page faults. */
-static bool parse(const char *text, uint64_t words[WORDS])
+/* One number, written as it is above. NULL: none. sscanf would cost every child five page faults. */
+static const char *parse(const char *text, uint64_t *word)
 {
+    int digits = 0;
+    for (*word = 0; digits <= 16; text++, digits++) {
+        if (*text >= '0' && *text <= '9')
+            *word = *word << 4 | (uint64_t)(*text - '0');
+        else if (*text >= 'a' && *text <= 'f')
+            *word = *word << 4 | (uint64_t)(*text - 'a' + 10);
+        else
+            break;
+    }
+    return digits > 0 && digits <= 16 ? text : NULL;
+}
+
+bool mp__bootstrap_read(const char *text, struct mp__bootstrap *bootstrap)
+{
+    uint64_t words[WORDS];
     for (int i = 0; i < WORDS; i++) {
-        char *end;
-        if (*text == '-' || *text == '+' || *text == ' ') return false;
-        words[i] = strtoull(text, &end, 16);
-        if (end == text || *end != (i == WORDS - 1 ? 0 : ',')) return false;
+        const char *end = parse(text, &words[i]);
+        if (!end || *end != (i == WORDS - 1 ? 0 : ',')) return false;
         text = end + 1;
     }
+    if (words[0] > MP__ROLE_JANITOR || words[1] > INTPTR_MAX) return false;
+    if (words[0] == MP__ROLE_CHILD && words[3] > UINT32_MAX) return false;
+    if (words[0] == MP__ROLE_SERVER && words[4] > INTPTR_MAX) return false;
+    *bootstrap = (struct mp__bootstrap){.role = (enum mp__role)words[0],
+                                        .segment = (intptr_t)words[1],
+                                        .nonce = words[2],
+                                        .where = words[3],
+                                        .what = words[4]};
     return true;
 }
 
@@ -132,17 +145,16 @@ static _Noreturn void give_up(const char *why)
 
 static _Noreturn void become(const char *text)
 {
-    uint64_t words[WORDS];
-    if (!parse(text, words) || (words[ROLE] == MP__ROLE_CHILD && words[WHERE] > UINT32_MAX))
-        give_up("what its parent told it makes no sense");
+    struct mp__bootstrap told;
+    if (!mp__bootstrap_read(text, &told)) give_up("what its parent told it makes no sense");
     if (mp__header()) give_up("it has used libmp before mp_freeze_support(), which has to be the first line of main()");
-    if (mp__arena_adopt((intptr_t)words[SEGMENT], words[NONCE]) < 0) give_up(mp_error_detail());
-    if (words[ROLE] == MP__ROLE_SERVER) mp__server_run((intptr_t)words[WHAT], words[WHERE]);
-    if (words[ROLE] == MP__ROLE_JANITOR) mp__janitor_run(false);
-    struct mp__process *record = mp__process_at((uint32_t)words[WHERE]);
-    if (!record || atomic_load_explicit(&record->handle, memory_order_acquire) != words[WHAT])
+    if (mp__arena_adopt(told.segment, told.nonce) < 0) give_up(mp_error_detail());
+    if (told.role == MP__ROLE_SERVER) mp__server_run((intptr_t)told.what, told.where);
+    if (told.role == MP__ROLE_JANITOR) mp__janitor_run(false);
+    struct mp__process *record = mp__process_at((uint32_t)told.where);
+    if (!record || atomic_load_explicit(&record->handle, memory_order_acquire) != told.what)
         give_up("its parent has forgotten it");
-    mp__child_receive(record, words[WHAT], MP__CHILD_PROGRAM);
+    mp__child_receive(record, told.what, MP__CHILD_PROGRAM);
 }
 
 void mp_freeze_support(void)

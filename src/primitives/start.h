@@ -48,6 +48,13 @@ enum mp__role {
 #define MP__BOOTSTRAP_SIZE 128
 /* Write that as "NAME=value"; for a child, `what` is its id. */
 void mp__bootstrap_write(char text[MP__BOOTSTRAP_SIZE], enum mp__role role, uint64_t where, uint64_t what);
+/* Read the value of that. False: nothing that was written so, for a role that there is, in numbers that fit their place. */
+struct mp__bootstrap {
+    enum mp__role role;
+    intptr_t segment;
+    uint64_t nonce, where, what;
+};
+bool mp__bootstrap_read(const char *text, struct mp__bootstrap *bootstrap);
 
 /* Launch, with a check that the arena can be handed over. 0 or a libmp error. */
 int mp__launch(const mp_os_launch *launch, const char *who, mp_os_process *process);
