@@ -320,7 +320,7 @@ typedef struct mp_os_baggage mp_os_baggage;
  * for each child of this process that has ended, and it is reaped. mp_os_egone: no client is left. */
 int mp_os_channel_await(intptr_t server, intptr_t line, void (*ended)(int64_t pid, int code));
 /* Wait for a request, and tell whose it is, but leave it there. mp_os_egone: no client is left, or nobody is at the
- * line's other end. */
+ * line's other end; or what is there is no request. */
 int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag);
 /* Take a request. Never waits; *tag is 0 if there is none, and else also told with an error. mp_os_egone as above. */
 int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage);

@@ -199,9 +199,9 @@ int mp_os_channel_take(intptr_t server, uint64_t *tag, mp_os_baggage **baggage)
     *tag = 0;
     ssize_t got = recvmsg((int)server, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (got < 0) return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
-    if (got == 0) return mp_os_egone;
     received.count = 0;
     unpack(&header, &received);
+    if (got == 0 && received.count == 0) return mp_os_egone;
     size_t before = offsetof(struct message, wanted), numbers = (size_t)got - before;
     bool whole = (size_t)got >= before && message.count >= 0 && numbers == (size_t)message.count * sizeof(int32_t);
     if (whole) *tag = message.tag;
@@ -278,8 +278,8 @@ int mp_os_channel_next(intptr_t server, intptr_t line, uint64_t *tag)
         if (ready <= 0) continue;
         if (is_over(&both[1]) || !(both[0].revents & POLLIN)) return mp_os_egone;
         ssize_t got = recvmsg((int)server, &header, MSG_PEEK | MSG_DONTWAIT);
-        if (got == 0) return mp_os_egone;
         if (got == (ssize_t)sizeof *tag) return 0;
+        if (got >= 0) return mp_os_egone; /* no request: the server takes it, and drops it */
     }
 }
 

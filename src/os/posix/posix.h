@@ -85,6 +85,9 @@ char **mp_os__image_arguments(void);
 
 /* ---- what came with a request (channel.c, setting.c) ----------------------------------------------------------- */
 
+/* The environment of what mp_os_setting_pack wrote becomes this process's. EINVAL, and nothing has changed: it is none. */
+int mp_os__setting_environment(const void *packed, size_t size);
+
 #define MP_OS__BAGGAGE_MAX 252 /* descriptors a message: Linux takes 253, musl a kilobyte with their header */
 #define MP_OS__DIRECTORY   (-1)
 struct mp_os_baggage {

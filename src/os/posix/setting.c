@@ -90,8 +90,9 @@ size_t mp_os_setting_pack(void *buffer, size_t capacity, const mp_os_launch *lau
 static bool is_environment(const struct setting *setting, const char *strings)
 {
     char **variable = environ;
+    const char *end = strings + setting->bytes;
     for (uint64_t i = 0; i < setting->variables; i++, variable++) {
-        if (variable == NULL || *variable == NULL || strcmp(*variable, strings) != 0) return false;
+        if (variable == NULL || *variable == NULL || strings == end || strcmp(*variable, strings) != 0) return false;
         strings += strlen(strings) + 1;
     }
     return variable == NULL || *variable == NULL;
@@ -113,6 +114,14 @@ static int take_environment(const struct setting *setting, const char *strings, 
     array[i] = NULL;
     environ = array;
     return 0;
+}
+
+int mp_os__setting_environment(const void *packed, size_t size)
+{
+    struct setting setting;
+    if (size < sizeof setting) return EINVAL;
+    memcpy(&setting, packed, sizeof setting);
+    return take_environment(&setting, (const char *)packed + sizeof setting, size - sizeof setting);
 }
 
 static int take_limit(int which, const struct rlimit *wanted)
@@ -273,12 +282,9 @@ int mp_os_setting_apply(mp_os_baggage *baggage, const void *packed, size_t size,
                         intptr_t client)
 {
     struct setting setting;
-    int error = EINVAL;
-    if (size >= sizeof setting) {
-        memcpy(&setting, packed, sizeof setting);
-        error = take_environment(&setting, (const char *)packed + sizeof setting, size - sizeof setting);
-    }
+    int error = mp_os__setting_environment(packed, size);
     if (error == 0) {
+        memcpy(&setting, packed, sizeof setting);
         raise_descriptor_limit(&setting);
         error = take_descriptors(baggage, (int)segment->handle, (int)client);
     }
