@@ -203,14 +203,19 @@ void mp__park_forget(struct mp__thread *thread, uint32_t number)
         leave(atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed), thread, number);
 }
 
-/* Whoever sleeps on the same again after a slice of its time has slept all along. */
-static _Thread_local const _Atomic uint32_t *sliced;
+/* Whoever sleeps on the same again after a slice of its time has slept all along; unless it has taken a lock meanwhile: what a
+ * thread has that sleeps it has had since then. */
+static _Thread_local struct {
+    const _Atomic uint32_t *word;
+    uint64_t taken;
+} sliced;
 
 struct mp__span mp__park_asleep(const _Atomic uint32_t *word)
 {
     struct mp__thread *self = mp__self.record;
     if (!self) return (struct mp__span){0, 0};
-    if (word != sliced) atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
+    if (word != sliced.word || atomic_load_explicit(&self->taken, memory_order_relaxed) != sliced.taken)
+        atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
     atomic_store_explicit(&self->asleep_on, (uint64_t)((const char *)word - (const char *)mp__header()),
                           memory_order_release); /* after the moment: who reads both reads this one first */
     return mp__trace_open();
@@ -218,9 +223,11 @@ struct mp__span mp__park_asleep(const _Atomic uint32_t *word)
 
 void mp__park_awake(const struct mp__span *span, const _Atomic uint32_t *word, int error)
 {
-    sliced = error == mp_os_etimedout ? word : NULL;
-    if (!mp__self.record) return;
-    atomic_store_explicit(&mp__self.record->asleep_on, 0, memory_order_relaxed);
+    struct mp__thread *self = mp__self.record;
+    sliced.word = error == mp_os_etimedout ? word : NULL;
+    if (!self) return;
+    sliced.taken = atomic_load_explicit(&self->taken, memory_order_relaxed);
+    atomic_store_explicit(&self->asleep_on, 0, memory_order_relaxed);
     if (span->begin) mp__trace_close(span, MP__TRACE_SLEEP, mp__trace_of_word(word), 0);
 }
 
