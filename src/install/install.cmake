@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What is installed, and in which package it goes. Components: runtime (the shared library) and development (all that is needed
-# to build against libmp).
+# What is installed, and in which package it goes. Components: runtime (the shared library), development (all that is needed
+# to build against libmp) and tools (mp-top).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -28,6 +28,10 @@ if(TARGET mp_shared)
   mp_install_library(mp_shared)
 endif()
 install(DIRECTORY include/mp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+if(TARGET mp-top)
+  install(TARGETS mp-top RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
+  install(FILES src/tools/mp-top.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools)
+endif()
 # Where the target docs has been built.
 install(DIRECTORY ${PROJECT_BINARY_DIR}/docs/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT development OPTIONAL)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/docs/html DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development OPTIONAL)
