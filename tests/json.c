@@ -67,7 +67,7 @@ static bool read_number(struct reader *reader, struct json *value)
         if (!take(reader, "+")) (void)take(reader, "-");
         if (digits(reader) == 0) return false;
     }
-    value->kind = JSON_NUMBER;
+    value->type = JSON_NUMBER;
     value->text = keep(reader, from, (size_t)(reader->at - from));
     return true;
 }
@@ -134,7 +134,7 @@ static const char *read_string(struct reader *reader)
 static bool read_items(struct reader *reader, struct json *value, bool keyed, const char *end)
 {
     struct json **link = &value->first;
-    value->kind = keyed ? JSON_OBJECT : JSON_ARRAY;
+    value->type = keyed ? JSON_OBJECT : JSON_LIST;
     skip_space(reader);
     if (take(reader, end)) return true;
     if (++reader->depth > DEPTH) return false;
@@ -160,11 +160,11 @@ static bool read_value(struct reader *reader, struct json *value)
     if (take(reader, "{")) return read_items(reader, value, true, "}");
     if (take(reader, "[")) return read_items(reader, value, false, "]");
     if (take(reader, "null")) return true;
-    value->kind = JSON_FALSE;
+    value->type = JSON_FALSE;
     if (take(reader, "false")) return true;
-    value->kind = JSON_TRUE;
+    value->type = JSON_TRUE;
     if (take(reader, "true")) return true;
-    value->kind = JSON_STRING;
+    value->type = JSON_STRING;
     if (reader->at < reader->end && *reader->at == '"') return (value->text = read_string(reader)) != NULL;
     return read_number(reader, value);
 }
@@ -212,9 +212,9 @@ void json_free(struct json *root)
     free(document);
 }
 
-const struct json *json_member(const struct json *object, const char *key)
+const struct json *json_get(const struct json *object, const char *key)
 {
-    if (!object || object->kind != JSON_OBJECT) return NULL;
+    if (!object || object->type != JSON_OBJECT) return NULL;
     for (const struct json *member = object->first; member; member = member->next)
         if (strcmp(member->key, key) == 0) return member;
     return NULL;
@@ -222,20 +222,39 @@ const struct json *json_member(const struct json *object, const char *key)
 
 const char *json_text(const struct json *object, const char *key)
 {
-    const struct json *member = json_member(object, key);
-    return member && member->kind == JSON_STRING ? member->text : "";
+    const struct json *member = json_get(object, key);
+    return member && member->type == JSON_STRING ? member->text : "";
 }
 
-double json_number(const struct json *object, const char *key, double otherwise)
+double json_number(const struct json *object, const char *key)
 {
-    const struct json *member = json_member(object, key);
-    return member && member->kind == JSON_NUMBER ? strtod(member->text, NULL) : otherwise;
+    const struct json *member = json_get(object, key);
+    if (!member) return -1;
+    if (member->type == JSON_NUMBER) return strtod(member->text, NULL);
+    return member->type == JSON_TRUE ? 1 : member->type == JSON_FALSE ? 0 : -1;
+}
+
+bool json_is(const struct json *object, const char *key, const char *value)
+{
+    return strcmp(json_text(object, key), value) == 0;
+}
+
+size_t json_count(const struct json *list)
+{
+    return list ? list->count : 0;
+}
+
+const struct json *json_find(const struct json *list, const char *key, const char *value)
+{
+    const struct json *item = list ? list->first : NULL;
+    while (item && !json_is(item, key, value)) item = item->next;
+    return item;
 }
 
 int64_t json_thousandths(const struct json *object, const char *key)
 {
-    const struct json *member = json_member(object, key);
-    if (!member || member->kind != JSON_NUMBER || strpbrk(member->text, "eE-")) return INT64_MIN;
+    const struct json *member = json_get(object, key);
+    if (!member || member->type != JSON_NUMBER || strpbrk(member->text, "eE-")) return INT64_MIN;
     char *point;
     int64_t number = strtoll(member->text, &point, 10) * 1000;
     static const int unit[] = {100, 10, 1};

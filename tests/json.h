@@ -9,18 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum json_kind {
+enum json_type {
     JSON_NULL,
     JSON_FALSE,
     JSON_TRUE,
     JSON_NUMBER,
     JSON_STRING,
-    JSON_ARRAY,
+    JSON_LIST,
     JSON_OBJECT
 };
 
 struct json {
-    enum json_kind kind;
+    enum json_type type;
     const char *key;           /* of a member of an object */
     const char *text;          /* of a string, decoded; of a number, as it stands there */
     struct json *first, *next; /* of an array or object; of what that consists of */
@@ -33,12 +33,14 @@ struct json *json_read(const char *text, size_t size, size_t *wrong);
 struct json *json_read_file(const char *path, size_t *wrong);
 void json_free(struct json *root);
 
-/* NULL if it is no object, or has no such member. */
-const struct json *json_member(const struct json *object, const char *key);
-/* "" if it is not there, or no string. */
-const char *json_text(const struct json *object, const char *key);
-/* `otherwise` if it is not there, or no number. */
-double json_number(const struct json *object, const char *key, double otherwise);
+/* None of these minds NULL. */
+const struct json *json_get(const struct json *object, const char *key);     /* NULL: it has no such member */
+const char *json_text(const struct json *object, const char *key);           /* "": that is no string */
+double json_number(const struct json *object, const char *key);              /* -1: no number, true (1) or false (0) */
+bool json_is(const struct json *object, const char *key, const char *value); /* that text */
+size_t json_count(const struct json *list);
+/* Of a list of objects, the one where that is said. */
+const struct json *json_find(const struct json *list, const char *key, const char *value);
 /* A number in thousandths, exactly, which has no more than three digits behind its point; INT64_MIN: it is none. */
 int64_t json_thousandths(const struct json *object, const char *key);
 

@@ -22,15 +22,10 @@ static struct json *file;
 
 static const struct json *events(void)
 {
-    const struct json *found = json_member(file, "traceEvents");
+    const struct json *found = json_get(file, "traceEvents");
     assert_non_null(found);
-    assert_int_equal(found->kind, JSON_ARRAY);
+    assert_int_equal(found->type, JSON_LIST);
     return found;
-}
-
-static bool is(const struct json *event, const char *key, const char *text)
-{
-    return strcmp(json_text(event, key), text) == 0;
 }
 
 /* A span as it nests. */
@@ -53,8 +48,8 @@ static struct span span_of(const struct json *event)
     int64_t begin = json_thousandths(event, "ts"), length = json_thousandths(event, "dur");
     if (begin < 0 || length < 0 || !*json_text(event, "name") || !*json_text(event, "cat"))
         fail_msg("a span of \"%s\" has no times, or is of no category", json_text(event, "name"));
-    return (struct span){(int64_t)json_number(event, "pid", -1), (int64_t)json_number(event, "tid", -1), begin,
-                         begin + length, event};
+    return (struct span){(int64_t)json_number(event, "pid"), (int64_t)json_number(event, "tid"), begin, begin + length,
+                         event};
 }
 
 /* Those of each thread either follow each other or lie within each other. */
@@ -89,11 +84,11 @@ static void check_file(void)
     assert_non_null(spans);
     for (const struct json *event = all->first; event; event = event->next) {
         const char *phase = json_text(event, "ph");
-        assert_true(json_number(event, "pid", -1) > 0 && json_number(event, "tid", -1) > 0);
+        assert_true(json_number(event, "pid") > 0 && json_number(event, "tid") > 0);
         if (strcmp(phase, "X") == 0)
             spans[count++] = span_of(event);
         else if (strcmp(phase, "M") == 0)
-            assert_non_null(json_member(json_member(event, "args"), "name"));
+            assert_non_null(json_get(json_get(event, "args"), "name"));
         else if (strcmp(phase, "s") == 0 || strcmp(phase, "f") == 0)
             assert_true(*json_text(event, "id"));
         else
@@ -132,9 +127,9 @@ static int count_spans(const char *name, const char *argument, double *sum)
     int count = 0;
     double all = 0;
     for (const struct json *event = events()->first; event; event = event->next) {
-        if (!is(event, "ph", "X") || !is(event, "name", name)) continue;
+        if (!json_is(event, "ph", "X") || !json_is(event, "name", name)) continue;
         count++;
-        if (argument) all += json_number(json_member(event, "args"), argument, -1e9);
+        if (argument) all += json_number(json_get(event, "args"), argument);
     }
     if (sum) *sum = all;
     return count;
@@ -152,7 +147,7 @@ static const struct json *life(const char *name)
 {
     const struct json *found = NULL;
     for (const struct json *event = events()->first; event; event = event->next) {
-        if (!is(event, "ph", "X") || !is(event, "cat", "process") || !is(event, "name", name)) continue;
+        if (!json_is(event, "ph", "X") || !json_is(event, "cat", "process") || !json_is(event, "name", name)) continue;
         assert_null(found);
         found = event;
     }
@@ -168,8 +163,8 @@ static const struct json *life(const char *name)
 static void check_everything(void)
 {
     static const char *const methods[] = {"", "fork", "spawn", "forkserver"};
-    assert_true(json_number(json_member(file, "otherData"), "lost", -1) == 0);
-    assert_true(is(json_member(file, "otherData"), "libmp", mp_version()));
+    assert_true(json_number(json_get(file, "otherData"), "lost") == 0);
+    assert_true(json_is(json_get(file, "otherData"), "libmp", mp_version()));
     assert_true(sum_of("put " JOBS, "items") == ITEMS);
     assert_true(sum_of("put " JOBS, "bytes") == ITEMS * (double)sizeof(int));
     assert_true(sum_of("get " JOBS, "items") == ITEMS);
@@ -179,15 +174,15 @@ static void check_everything(void)
     assert_true(count_spans("acquire lock ledger", NULL, NULL) == 1);
     assert_true(count_spans("start producer", NULL, NULL) == 1);
     const struct json *child = life("producer"), *main_life = life("MainProcess");
-    assert_true(is(json_member(child, "args"), "method", methods[mp_get_start_method()]));
-    assert_true(is(json_member(main_life, "args"), "method", "none"));
-    assert_true(json_number(main_life, "ts", -1) <= json_number(child, "ts", -1));
+    assert_true(json_is(json_get(child, "args"), "method", methods[mp_get_start_method()]));
+    assert_true(json_is(json_get(main_life, "args"), "method", "none"));
+    assert_true(json_number(main_life, "ts") <= json_number(child, "ts"));
     assert_true(json_thousandths(main_life, "ts") + json_thousandths(main_life, "dur") >=
                 json_thousandths(child, "ts") + json_thousandths(child, "dur"));
     int from = 0, to = 0;
     for (const struct json *event = events()->first; event; event = event->next) {
-        from += is(event, "ph", "s");
-        to += is(event, "ph", "f");
+        from += json_is(event, "ph", "s");
+        to += json_is(event, "ph", "f");
     }
     assert_int_equal(from, 4);       /* the producer, the pool's supervisor, its workers */
     assert_true(to == 3 || to == 4); /* a worker may have been ended before it began */
@@ -236,7 +231,7 @@ static void pid_in_the_name(void **state)
     snprintf(name, sizeof name, "test_trace_%ld.json", strtol(outcome.text, NULL, 10));
     file = json_read_file(name, &wrong);
     assert_non_null(file);
-    snprintf(wanted, sizeof wanted, "%ld", (long)json_number(life("MainProcess"), "pid", -1));
+    snprintf(wanted, sizeof wanted, "%ld", (long)json_number(life("MainProcess"), "pid"));
     assert_string_equal(wanted, strtok(outcome.text, "\r\n"));
     snprintf(path, sizeof path, "%s", name);
     done();
@@ -262,7 +257,7 @@ static void killed(void **state)
     const struct json *victim = life("victim");
     assert_true(sum_of("put " JOBS, "items") == 10);
     assert_true(json_thousandths(victim, "dur") > 0);
-    assert_true(json_number(json_member(victim, "args"), "exit", 0) == -9);
+    assert_true(json_number(json_get(victim, "args"), "exit") == -9);
     done();
 }
 
@@ -270,7 +265,7 @@ static void wraps(void **state)
 {
     (void)state;
     run("wraps"); /* 201 events, of which 16 are kept */
-    assert_true(json_number(json_member(file, "otherData"), "lost", -1) == 201 - 16);
+    assert_true(json_number(json_get(file, "otherData"), "lost") == 201 - 16);
     assert_true(sum_of("get back", "items") == 1);
     assert_true(sum_of("put back", "items") + sum_of("put " JOBS, "items") == 15);
     done();
