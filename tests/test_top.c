@@ -73,7 +73,7 @@ static void processes(void **state)
     assert_int_equal(json_number(one, "exit_code"), 7);
     one = top_process(family, "killed");
     assert_true(json_is(one, "state", "ended"));
-    assert_int_equal(json_number(one, "exit_code"), -9);
+    assert_true(json_number(one, "exit_code") == -9);
     top_end(&look);
 
     /* The pid of any process of it will do. */

@@ -5,7 +5,6 @@
 #include "top.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 void top_run(struct outcome *outcome, const char *const *arguments)
@@ -21,8 +20,8 @@ struct json *top_json(struct outcome *outcome)
 {
     size_t wrong;
     struct json *json = json_read(outcome->text, strlen(outcome->text), &wrong);
-    if (!json || json->type != JSON_LIST) print_error("no JSON from byte %zu on:\n%s\n", wrong, copy);
-    free(copy);
+    if (!json || json->type != JSON_LIST)
+        print_error("no JSON from byte %lu on:\n%s\n", (unsigned long)wrong, outcome->text);
     assert_non_null(json);
     assert_int_equal(json->type, JSON_LIST);
     return json;

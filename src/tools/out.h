@@ -19,8 +19,10 @@ struct top_out {
 #define TOP_MARK_HEADING '\001'
 #define TOP_MARK_ALARM   '\002'
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define TOP_FORMAT(text, first) __attribute__((format(printf, text, first)))
+#elif defined(__GNUC__)
+#define TOP_FORMAT(text, first) __attribute__((format(gnu_printf, text, first)))
 #else
 #define TOP_FORMAT(text, first)
 #endif
