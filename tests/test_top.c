@@ -66,7 +66,7 @@ static void processes(void **state)
     assert_int_equal(json_number(one, "threads"), 1);
     assert_true(json_is(one, "parent", "MainProcess"));
     assert_true(json_is(one, "method", mp_start_method_name(mp_get_start_method())));
-    if (HAS_SIGNALS) assert_true(json_is(one, "state", "asleep"));
+    assert_true(json_is(one, "state", "asleep"));
     assert_null(json_get(one, "exit_code"));
     one = top_process(family, "ended");
     assert_true(json_is(one, "state", "ended"));

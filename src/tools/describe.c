@@ -118,8 +118,8 @@ struct top_words top_wait_words(const struct top_family *family, const struct to
 const char *top_state_name(const struct top_process *process)
 {
     static const char *const names[] = {
-        [TOP_STARTING] = "starting", [TOP_ALIVE] = "alive",   [TOP_RUNNING] = "running", [TOP_ASLEEP] = "asleep",
-        [TOP_STOPPED] = "stopped",   [TOP_KILLED] = "killed", [TOP_ENDED] = "ended",
+        [TOP_STARTING] = "starting", [TOP_ALIVE] = "alive", [TOP_RUNNING] = "running", [TOP_ASLEEP] = "asleep",
+        [TOP_STOPPED] = "stopped",   [TOP_DEAD] = "dead",   [TOP_ENDED] = "ended",
     };
     return names[process->state];
 }

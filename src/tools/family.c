@@ -272,7 +272,7 @@ static enum top_state state_of(enum mp_os_seen seen)
     switch (seen) {
     case MP_OS_SEEN_GONE:
     case MP_OS_SEEN_DEAD:
-        return TOP_KILLED;
+        return TOP_DEAD;
     case MP_OS_SEEN_RUNNING:
         return TOP_RUNNING;
     case MP_OS_SEEN_ASLEEP:
@@ -294,12 +294,15 @@ static void look_at_process(const struct mp__process *record, struct top_process
     seen->elsewhere = (uint32_t)pid == MP__PID_ELSEWHERE || (space && space_here && space != space_here);
     seen->pid = known ? (int64_t)(uint32_t)pid : 0;
     seen->state = known || seen->elsewhere ? TOP_ALIVE : TOP_STARTING;
+    uint64_t returned = atomic_load_explicit(&record->returned, memory_order_relaxed);
+    seen->returned = (uint32_t)returned == MP__ENDED;
+    if (seen->returned) seen->code = mp__ending_code(returned);
     if (mp__end_is_of(end, seen->id) && end & MP__ENDED) {
         seen->state = TOP_ENDED;
         seen->failed = (end & MP__FAILED) != 0;
         seen->code = mp__ending_code(end);
     } else if (mp__pid_is_of(pid, seen->id) && (uint32_t)pid == MP__PID_NEVER) {
-        seen->state = TOP_KILLED;
+        seen->state = TOP_DEAD;
     }
 }
 

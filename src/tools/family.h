@@ -20,7 +20,7 @@ enum top_state {
     TOP_RUNNING,
     TOP_ASLEEP,
     TOP_STOPPED,
-    TOP_KILLED, /* it is dead, and its family has not been told */
+    TOP_DEAD, /* its family has not been told */
     TOP_ENDED
 };
 
@@ -31,12 +31,13 @@ struct top_process {
     int64_t cpu; /* ns; -1: not known */
     double load; /* of a CPU, since the look before; -1: not known */
     uint32_t method, flags;
-    uint32_t threads, thread; /* that use libmp: how many, and the number of one */
+    uint32_t threads, asleep, thread; /* that use libmp: how many, how many wait, and the number of one */
     enum top_state state;
     uint64_t pool;  /* that it works for, or supervises; 0: none */
     bool elsewhere; /* it lives in another space of pids */
     bool failed;    /* to start: code is an error */
-    int code;       /* of what has ended */
+    bool returned;  /* its target has: code says what, before it has ended */
+    int code;
     char name[MP__PROCESS_NAME_SIZE];
 };
 

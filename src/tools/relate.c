@@ -17,7 +17,7 @@ static double seconds_between(const struct top_family *before, const struct top_
 
 static bool lives(const struct top_process *process)
 {
-    return process && process->state != TOP_ENDED && process->state != TOP_KILLED;
+    return process && process->state != TOP_ENDED && process->state != TOP_DEAD;
 }
 
 /* ---- what belongs to what ---------------------------------------------------------------------------------------- */
@@ -314,7 +314,13 @@ static void describe_processes(struct top_family *now)
         struct top_process *process = process_of(now, now->threads[i].process);
         if (!process) continue;
         process->threads++;
+        process->asleep += now->threads[i].wait != TOP_AWAKE;
         process->thread = now->threads[i].number;
+    }
+    for (size_t i = 0; i < now->process_count; i++) { /* where the system does not tell */
+        struct top_process *process = &now->processes[i];
+        if (process->state == TOP_ALIVE && process->threads && process->asleep == process->threads)
+            process->state = TOP_ASLEEP;
     }
     for (size_t i = 0; i < now->pool_count; i++) {
         const struct top_pool *pool = &now->pools[i];

@@ -12,7 +12,7 @@ static void name_view(struct top_view *view)
     const struct top_process *leader = top_leader(&view->now);
     char command[sizeof view->command] = "";
     view->pid = leader ? leader->pid : 0;
-    bool lives = leader && leader->state != TOP_ENDED && leader->state != TOP_KILLED && !leader->elsewhere;
+    bool lives = leader && leader->state != TOP_ENDED && leader->state != TOP_DEAD && !leader->elsewhere;
     if (!lives && view->view->count) view->pid = view->view->viewers[0].pid;
     if (view->pid) mp_os_process_command(view->pid, command, sizeof command);
     top_clean(command, sizeof command - 1, view->command, sizeof view->command);

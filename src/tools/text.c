@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAME 40 /* of a name in a table, in characters or a few more */
+#define NAME 40 /* characters of a process's name in a table */
 
 static const char *plural(uint64_t count)
 {
@@ -28,7 +28,7 @@ static void count_processes(const struct top_family *family, size_t *living, siz
 {
     *living = *ended = 0;
     for (size_t i = 0; i < family->process_count; i++) {
-        bool over = family->processes[i].state == TOP_ENDED || family->processes[i].state == TOP_KILLED;
+        bool over = family->processes[i].state == TOP_ENDED || family->processes[i].state == TOP_DEAD;
         ++*(over ? ended : living);
     }
 }
@@ -72,15 +72,25 @@ void top_text_list(const struct top_view *views, size_t count, size_t chosen, st
 
 /* ---- who waits --------------------------------------------------------------------------------------------------- */
 
+/* As much of a process's name as fits into a table. */
+static struct top_words short_name(const struct top_family *family, uint64_t id)
+{
+    struct top_words words = top_process_name(family, id);
+    size_t at = 0;
+    for (int i = 0; i < NAME && words.at[at]; i++) at += top_character(words.at + at);
+    words.at[at] = 0;
+    return words;
+}
+
 static struct top_words thread_words(const struct top_family *family, const struct top_thread *thread)
 {
     const struct top_process *process = thread ? top_process_of(family, thread->process) : NULL;
-    struct top_words words = {"a thread that has ended"}, name = top_process_name(family, thread ? thread->process : 0);
+    struct top_words words = {"a thread that has ended"}, name = short_name(family, thread ? thread->process : 0);
     if (!process) return words;
     if (process->threads > 1)
-        (void)snprintf(words.at, sizeof words.at, "%.*s, thread %u", NAME, name.at, (unsigned)thread->number);
+        (void)snprintf(words.at, sizeof words.at, "%.300s, thread %u", name.at, (unsigned)thread->number);
     else
-        (void)snprintf(words.at, sizeof words.at, "%.*s", NAME, name.at);
+        words = name;
     return words;
 }
 
@@ -91,7 +101,7 @@ static struct top_words owner_words(const struct top_family *family, const struc
     const struct top_process *process = owner ? top_process_of(family, owner->process) : NULL;
     struct top_words words = thread_words(family, owner), with = {""};
     bool worth =
-        process && (process->state == TOP_KILLED || process->state == TOP_STOPPED || process->state == TOP_ENDED);
+        process && (process->state == TOP_DEAD || process->state == TOP_STOPPED || process->state == TOP_ENDED);
     (void)snprintf(with.at, sizeof with.at, "%.200s (%s%s%s)", words.at, process ? pid_of(process->pid).at : "-",
                    worth ? ", " : "", worth ? top_state_name(process) : "");
     return with;
@@ -169,8 +179,10 @@ static struct top_words end_words(const struct top_process *process)
         (void)snprintf(words.at, sizeof words.at, "signal %d", -process->code);
     else if (process->state == TOP_ENDED)
         (void)snprintf(words.at, sizeof words.at, "exit code %d", process->code);
-    else if (process->state == TOP_KILLED)
-        (void)snprintf(words.at, sizeof words.at, "nobody has been told yet");
+    else if (process->state == TOP_DEAD && process->returned)
+        (void)snprintf(words.at, sizeof words.at, "returned %d, not reaped yet", process->code);
+    else if (process->state == TOP_DEAD)
+        (void)snprintf(words.at, sizeof words.at, "its family has not been told yet");
     else
         (void)snprintf(words.at, sizeof words.at, "%s%s%s", process->flags & MP__DAEMON ? "daemon" : "",
                        process->flags & MP__DAEMON && process->elsewhere ? ", " : "",
@@ -184,9 +196,9 @@ static void add_processes(const struct top_family *family, struct top_out *out)
     top_table_begin(&table, "PROCESS|>PID|PARENT|METHOD|STATE|>CPU|>CPU TIME|>THREADS|");
     for (size_t i = 0; i < family->process_count; i++) {
         const struct top_process *process = &family->processes[i];
-        top_cell(&table, "%.*s", NAME, top_process_name(family, process->id).at);
+        top_cell(&table, "%s", short_name(family, process->id).at);
         top_cell(&table, "%s", pid_of(process->pid).at);
-        top_cell(&table, "%.*s", NAME, process->parent ? top_process_name(family, process->parent).at : "");
+        top_cell(&table, "%s", process->parent ? short_name(family, process->parent).at : "");
         top_cell(&table, "%s", top_method_name(process->method));
         top_cell(&table, "%s", top_state_name(process));
         top_cell(&table, "%s", process->state == TOP_ENDED ? "" : top_share(process->load).at);
@@ -334,7 +346,7 @@ static void add_workers(const struct top_family *family, const struct top_pool *
         const struct top_worker *worker = &pool->workers[i];
         const struct top_process *process = top_process_of(family, worker->process);
         if (!worker->process) continue;
-        top_cell(&table, "  %.*s", NAME, top_process_name(family, worker->process).at);
+        top_cell(&table, "  %s", short_name(family, worker->process).at);
         top_cell(&table, "%s", pid_of(process ? process->pid : 0).at);
         top_cell(&table, "%llu", (unsigned long long)worker->tasks);
         top_cell(&table, "%s", top_share(worker->share).at);
