@@ -168,8 +168,8 @@ bool top_channel_of(const struct top_family *family, const struct top_object *pu
 /* Those whose moment is known, the longest first; then the others. */
 static int compare_waits(const void *one, const void *other)
 {
-    const struct top_thread *a = *(const struct top_thread *const *)one;
-    const struct top_thread *b = *(const struct top_thread *const *)other;
+    const struct top_thread *a = ((const struct top_waiting *)one)->thread;
+    const struct top_thread *b = ((const struct top_waiting *)other)->thread;
     int64_t since_a = a->since ? a->since : INT64_MAX, since_b = b->since ? b->since : INT64_MAX;
     if (since_a != since_b) return since_a < since_b ? -1 : 1;
     return (a->number > b->number) - (a->number < b->number);
@@ -181,9 +181,9 @@ bool top_waits_list(const struct top_family *family, bool all, struct top_waits 
     if (!waits->at) return false;
     for (size_t i = 0; i < family->thread_count; i++) {
         const struct top_thread *thread = &family->threads[i];
-        if (thread->wait != TOP_AWAKE && (all || !top_rests(family, thread))) waits->at[waits->count++] = thread;
+        if (thread->wait != TOP_AWAKE && (all || !top_rests(family, thread))) waits->at[waits->count++].thread = thread;
     }
-    if (waits->count > 1) qsort((void *)waits->at, waits->count, sizeof *waits->at, compare_waits);
+    if (waits->count > 1) qsort(waits->at, waits->count, sizeof *waits->at, compare_waits);
     return true;
 }
 

@@ -15,7 +15,8 @@
 /* What separates it from what stands before it. */
 static void separate(struct top_out *out)
 {
-    char last = out->size ? out->at[out->size - 1] : '[';
+    if (!out->size) return;
+    char last = out->at[out->size - 1];
     if (last != '[' && last != '{' && last != ':') top_add(out, ",");
 }
 
@@ -166,7 +167,7 @@ static void add_waits(struct top_out *out, const struct top_family *family)
         return;
     }
     for (size_t i = 0; i < waits.count; i++) {
-        const struct top_thread *thread = waits.at[i];
+        const struct top_thread *thread = waits.at[i].thread;
         const struct top_object *object = top_object_of(family, thread->object);
         begin(out, NULL, '{');
         key_process(out, family, thread->process);
@@ -186,7 +187,7 @@ static void add_waits(struct top_out *out, const struct top_family *family)
         }
         top_add(out, "}");
     }
-    free((void *)waits.at);
+    free(waits.at);
     top_add(out, "]");
 }
 

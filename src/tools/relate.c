@@ -88,14 +88,10 @@ static void wait_of(const struct top_family *family, struct top_object *object, 
     /* Channels are told of by their put sides. */
     struct top_object *counts = side && !put ? top_other_side(family, object) : object;
     if (!counts) return;
-    if (!side)
-        counts->waiters++;
-    else if (thread->wait == TOP_WAITS_ITEM || (thread->wait == TOP_WAITS_LOCK && !put))
-        counts->getters++;
-    else if (thread->wait == TOP_WAITS_ROOM || thread->wait == TOP_WAITS_LOCK)
-        counts->putters++;
-    else
-        counts->waiters++;
+    bool gets = thread->wait == TOP_WAITS_ITEM || (thread->wait == TOP_WAITS_LOCK && !put);
+    bool puts = thread->wait == TOP_WAITS_ROOM || thread->wait == TOP_WAITS_LOCK;
+    uint32_t *count = side && gets ? &counts->getters : side && puts ? &counts->putters : &counts->waiters;
+    ++*count;
     if (thread->since && (!counts->longest || thread->since < counts->longest)) counts->longest = thread->since;
 }
 
@@ -317,7 +313,7 @@ static void describe_processes(struct top_family *now)
         process->asleep += now->threads[i].wait != TOP_AWAKE;
         process->thread = now->threads[i].number;
     }
-    for (size_t i = 0; i < now->process_count; i++) { /* where the system does not tell */
+    for (size_t i = 0; now->processes && i < now->process_count; i++) { /* where the system does not tell */
         struct top_process *process = &now->processes[i];
         if (process->state == TOP_ALIVE && process->threads && process->asleep == process->threads)
             process->state = TOP_ASLEEP;

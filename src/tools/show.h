@@ -48,7 +48,9 @@ bool top_channel_of(const struct top_family *family, const struct top_object *pu
 
 /* Who waits longest comes first. */
 struct top_waits {
-    const struct top_thread **at;
+    struct top_waiting {
+        const struct top_thread *thread;
+    } * at; /* to be freed */
     size_t count;
 };
 bool top_waits_list(const struct top_family *family, bool all, struct top_waits *waits);

@@ -133,7 +133,7 @@ static void add_waits(const struct top_view *view, bool all, struct top_out *out
     }
     top_table_begin(&table, "WAITING|>PID|>HOW LONG|FOR|HELD BY|>HOW LONG");
     for (size_t i = 0; i < waits.count; i++) {
-        const struct top_thread *thread = waits.at[i];
+        const struct top_thread *thread = waits.at[i].thread;
         const struct top_process *process = top_process_of(family, thread->process);
         const struct top_object *lock = lock_waited_for(family, thread);
         int64_t since = top_since(family, thread->since);
@@ -145,7 +145,7 @@ static void add_waits(const struct top_view *view, bool all, struct top_out *out
         top_cell(&table, "%s", lock ? held_words(family, lock).at : "");
     }
     top_table_end(&table, out);
-    free((void *)waits.at);
+    free(waits.at);
 }
 
 static void add_circles(const struct top_view *view, struct top_out *out)
