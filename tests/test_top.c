@@ -489,9 +489,26 @@ static void pool(void **state)
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
+/* What the tests before have left to the janitor may go at any moment: that is waited for. */
+static void settle(void)
+{
+    mp_stats before, after;
+    int64_t end = support_now() + LIMIT;
+    do {
+        ok(mp_get_stats(&before));
+        mp_process sleeper;
+        int code;
+        ok(mp_process_start(&sleeper, seven, NULL, 0, NULL));
+        ok(mp_process_join(sleeper, &code, LIMIT));
+        ok(mp_process_close(sleeper));
+        ok(mp_get_stats(&after));
+    } while (memcmp(&before, &after, sizeof before) != 0 && support_now() < end);
+}
+
 static void memory(void **state)
 {
     (void)state;
+    settle();
     mp_block blocks[3];
     mp_lock lock;
     mp_stats before, after;
@@ -502,8 +519,7 @@ static void memory(void **state)
     top_begin(&look);
     ok(mp_get_stats(&after));
     assert_int_equal(before.bytes_reserved, after.bytes_reserved); /* it takes none */
-    assert_int_equal(before.threads, after.threads);
-    assert_int_equal(before.processes, after.processes);
+    assert_memory_equal(&before, &after, sizeof before);
     const struct json *arena = json_get(look.family, "arena");
     assert_int_equal(json_number(arena, "bytes_used"), after.bytes_used);
     assert_int_equal(json_number(arena, "bytes_reserved"), after.bytes_reserved);
