@@ -17,7 +17,9 @@
 enum {
     LIMIT = 30000,
     ITEMS = 1000,
-    TASKS = 50000
+    TASKS = 50000,
+    STOPPED = 10000, /* of those */
+    STARTED = 20000
 };
 
 static const char *path;
@@ -32,7 +34,7 @@ struct shared {
 
 static int make(struct shared *shared, mp_connection *other)
 {
-    REQUIRE(mp_queue_create(&shared->queue, &(mp_queue_options){.name = "jobs \"\\\t\xff\xc3\xa4"}) == 0);
+    REQUIRE(mp_queue_create(&shared->queue, &(mp_queue_options){.name = "jobs \"\\\t\xff\xed\xa0\xc3\xa4"}) == 0);
     REQUIRE(mp_queue_create(&shared->back, &(mp_queue_options){.name = "back"}) == 0);
     REQUIRE(mp_event_create(&shared->event, NULL) == 0);
     REQUIRE(mp_lock_create(&shared->lock, &(mp_lock_options){.name = "ledger"}) == 0);
@@ -161,6 +163,8 @@ static int stops(void)
     REQUIRE(mp_queue_get(shared.queue, &item, sizeof item, NULL, LIMIT) == 0);
     REQUIRE(mp_trace_start(NULL) == 0);
     REQUIRE(mp_queue_get(shared.back, &item, sizeof item, NULL, 0) == MP_ETIMEDOUT); /* no item: nothing that was got */
+    REQUIRE(mp_queue_close(shared.back) == 0);
+    REQUIRE(mp_queue_put(shared.back, &item, sizeof item, 0) == MP_ECLOSED); /* or put */
     REQUIRE(mp_trace_stop() == 0);
     REQUIRE(mp_trace_write(path) == 0 && mp_trace_write(path) == 0);
     return 0;
@@ -212,6 +216,74 @@ static int copy(void)
     return 0;
 }
 
+/* One that is stopped, and begins again, in the middle of one worker's map. */
+static int switches(mp_task *task)
+{
+    int result = task->index == STOPPED ? mp_trace_stop() : task->index == STARTED ? mp_trace_start(NULL) : 0;
+    *(int *)task->output = 1;
+    return result;
+}
+
+static bool is_asleep(uint64_t process)
+{
+    for (uint32_t number = 1; number <= mp__thread_top(); number++) {
+        const struct mp__thread *thread = mp__thread_at(number);
+        if (thread && atomic_load(&thread->process) == process && atomic_load(&thread->asleep_on)) return true;
+    }
+    return false;
+}
+
+static int waits_for_sleeper(mp_task *task)
+{
+    while (!is_asleep(*(const uint64_t *)task->input)) mp_os_sleep(100000);
+    return 0;
+}
+
+static int pool(void)
+{
+    mp_pool pool;
+    const uint64_t self = mp_current_process().id;
+    REQUIRE(mp_trace_start(&(mp_trace_options){.path = path}) == 0);
+    REQUIRE(mp_pool_create(&pool, 1, &(mp_pool_options){.name = "one"}) == 0);
+    REQUIRE(mp_pool_map(pool, switches, inputs, sizeof *inputs, outputs, sizeof *outputs, TASKS,
+                        &(mp_call_options){.chunk_size = 1}) == 0);
+    REQUIRE(mp_pool_apply(pool, waits_for_sleeper, &self, sizeof self, NULL, 0, NULL) == 0);
+    REQUIRE(mp_pool_destroy(pool) == 0);
+    return 0;
+}
+
+/* More short lives than there is room for, in an arena that others need, too. */
+static int put_one(void *args)
+{
+    int item = 1;
+    return mp_queue_put(*(const mp_queue *)args, &item, sizeof item, LIMIT);
+}
+
+static int small(void)
+{
+    struct shared shared;
+    mp_connection here;
+    mp_block blocks[8];
+    REQUIRE(mp_configure(&(mp_config){.arena_bytes = 16 << 20}) == 0);
+    REQUIRE(mp_trace_start(&(mp_trace_options){.path = path}) == 0);
+    if (make(&shared, &here)) return 1;
+    for (int i = 0; i < 60; i++) {
+        mp_process process;
+        REQUIRE(mp_process_start(&process, put_one, &shared.queue, sizeof shared.queue, NULL) == 0);
+        REQUIRE(mp_process_join(process, NULL, LIMIT) == 0 && mp_process_close(process) == 0);
+    }
+    for (int i = 0; i < 8; i++) REQUIRE(mp_block_create(&blocks[i], 1 << 20) == 0);
+    return 0;
+}
+
+/* Where it can not be written nobody is bothered but on stderr. */
+static int nowhere(void)
+{
+    mp_lock lock;
+    REQUIRE(mp_lock_create(&lock, NULL) == 0 && !*mp_error_detail());
+    return 0;
+}
+
 static int pid(void)
 {
     struct shared shared;
@@ -231,7 +303,8 @@ static int refused(void)
     REQUIRE(strstr(mp_error_detail(), "no") && strstr(mp_error_detail(), "folder"));
     REQUIRE(mp_trace_write(NULL) == MP_EINVAL);
     REQUIRE(mp_trace_write("no/such/folder/file") == MP_ESYSTEM);
-    REQUIRE(mp_trace_write(".") < 0 && strstr(mp_error_detail(), "mp_trace_write"));
+    REQUIRE(mp_trace_write(".") == MP_EINVAL && strstr(mp_error_detail(), "no file"));
+    REQUIRE(mp_trace_start(&(mp_trace_options){.path = "."}) == MP_EINVAL);
     static char longest[8192];
     memset(longest, 'x', sizeof longest - 1);
     REQUIRE(mp_trace_write(longest) == MP_EINVAL);
@@ -247,7 +320,8 @@ int main(int argc, char **argv)
         int (*run)(void);
     } all[] = {{"call", by_call}, {"variable", by_variable}, {"killed", killed},
                {"wraps", wraps},  {"stops", stops},          {"busy", busy},
-               {"copy", copy},    {"refused", refused},      {"pid", pid}};
+               {"copy", copy},    {"refused", refused},      {"pool", pool},
+               {"small", small},  {"nowhere", nowhere},      {"pid", pid}};
     mp_freeze_support();
     if (argc < 4) return 2;
     path = argv[3];

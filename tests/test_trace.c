@@ -157,7 +157,7 @@ static const struct json *life(const char *name)
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
-#define JOBS "jobs \"\\??\xc3\xa4"
+#define JOBS "jobs \"\\????\xc3\xa4"
 
 /* What was recorded, by call or by variable, is all there. */
 static void check_everything(void)
@@ -278,7 +278,48 @@ static void stops(void **state)
     assert_true(sum_of("put " JOBS, "items") == 5);
     assert_true(count_spans("get " JOBS, NULL, NULL) == 0);
     assert_true(count_spans("get back", NULL, NULL) == 1 && sum_of("get back", "items") == 0);
+    assert_true(count_spans("put back", NULL, NULL) == 1 && sum_of("put back", "bytes") == 0);
     done();
+}
+
+static void pool(void **state)
+{
+    (void)state;
+    run("pool");
+    double sum = 0, last = 0;
+    for (const struct json *event = events()->first; event; event = event->next) {
+        if (!json_is(event, "cat", "pool")) continue;
+        double first = json_number(json_get(event, "args"), "first"),
+               tasks = json_number(json_get(event, "args"), "tasks");
+        assert_true(first + tasks <= 10000 + 256 || first >= 20000); /* stopped at the one, begun again at the other */
+        sum += tasks;
+        if (first > last) last = first;
+    }
+    assert_true(sum > 30000 && sum <= 40000 + 256 + 1);
+    assert_true(last >= 20000);
+    assert_true(count_spans("wait for result", NULL, NULL) >= 1);
+    done();
+}
+
+static void small(void **state)
+{
+    (void)state;
+    run("small");
+    assert_true(json_number(json_get(file, "otherData"), "lost") > 0);
+    assert_true(sum_of("put " JOBS, "items") >= 1);
+    (void)life("Process-60");
+    done();
+}
+
+static void nowhere(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    set_variable("MP_TRACE", "no/such/folder/file");
+    support_program(&outcome, "program_trace", (const char *const[]){"nowhere", "0", "test_trace_none.json", NULL});
+    set_variable("MP_TRACE", NULL);
+    if (outcome.code != 0) fail_msg("%s", outcome.text);
+    assert_non_null(strstr(outcome.text, "libmp: the timeline is not written: MP_TRACE"));
 }
 
 static void busy(void **state)
@@ -306,8 +347,9 @@ static void refused(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE(by_call),   CASE(by_variable),  CASE_ONCE(pid_in_the_name), CASE_ONCE(empty_variable),
-    CASE(killed),    CASE_ONCE(wraps),   CASE_ONCE(stops),           CASE(busy),
-    CASE_ONCE(copy), CASE_ONCE(refused),
+    CASE(by_call),      CASE(by_variable), CASE_ONCE(pid_in_the_name), CASE_ONCE(empty_variable),
+    CASE(killed),       CASE_ONCE(wraps),  CASE_ONCE(stops),           CASE(busy),
+    CASE_ONCE(copy),    CASE_ONCE(pool),   CASE_ONCE(small),           CASE_ONCE(nowhere),
+    CASE_ONCE(refused),
 };
 SUPPORT_MAIN("trace", cases)

@@ -13,19 +13,24 @@
  *         return 0;                                               // here the file is written
  *     }
  *
- * The same without a change to the program: MP_TRACE=timeline.json in its environment; a "%p" in that becomes its pid. A program
- * that runs with more privileges than who started it has does not look at it.
+ * The same without a change to the program: MP_TRACE=timeline.json in its environment; a "%p" in that becomes its pid, which
+ * keeps several programs from writing to the same file. A program that runs with more privileges than who started it has does
+ * not look at it.
  *
  * What is recorded, of each thread of each process of the family that uses libmp:
- *   - how long its process lived, how it was started, and by whom;
+ *   - its process: from its first use of libmp until it had ended, how it was started, and by whom;
  *   - tasks of a pool: each by itself, but short ones that follow each other as one span, with their number;
  *   - what it waited for, asleep: a lock, a queue, an event, the end of a process, work;
  *   - waiting for a lock that somebody else had, asleep or not;
  *   - what it put and got, sent and received: quick ones that follow each other as one, with number and bytes.
  *
- * Each thread keeps the newest events, in the arena: so they outlive the process, however it ends. Recording takes no lock. It
- * costs two looks at the clock for each event; a pool's short tasks share one. Not recording costs one comparison of what is in
- * the cache.
+ * A span is recorded when it ends: what a process was at when it was killed is not there, all before that is. Each thread
+ * keeps its newest spans, in the arena, so they outlive their process; `lost` at the end of the file says how many are not
+ * there any more. Objects appear with the names they were given; 256 different ones in each thread.
+ *
+ * Recording takes no lock. It costs two looks at the clock for each span, of which a pool's short tasks share one, and a
+ * thread's room for them, 655 KB unless options say otherwise, when it begins. Not recording costs one comparison of what is
+ * in the cache.
  */
 #ifndef MP_TRACE_H
 #define MP_TRACE_H
@@ -40,20 +45,22 @@ typedef struct mp_trace_options {
         *path; /**< to be written when this process ends by exit or return from main, after its children were joined.
                            NULL: it is not, mp_trace_write() can be called at any moment */
     size_t
-        events; /**< kept of each thread, 40 bytes each, at most 1048576; rounded up to a power of two. Default: 16384.
-                           All threads together keep 256 MiB: beyond that those of threads that have ended give way */
+        events; /**< kept of each thread, 40 bytes each, at most 1048576; rounded up to a power of two. Default: 16384,
+                           fewer in a small arena. All threads together keep 256 MiB, or an eighth of the arena if that is less:
+                           beyond that those of threads that have ended give way */
 } mp_trace_options;
 
 /**
  * Record from here on, in all processes of the family, those included that run already.
  *
- * Recording goes on if it was begun before: then a path, if there is one, is added, and `events` holds for threads that have not
- * recorded anything yet.
+ * Recording goes on if it was begun before: then a path, if there is one, takes the place of that before, and `events` holds
+ * for threads that begin to use libmp from here on.
  *
  * \param options  copied; NULL: all defaults.
  * \returns 0, or
- *   MP_EINVAL   options.events is more than 1048576; options.path is empty, or its full name is longer than 4095 bytes;
- *   MP_ESYSTEM, MP_EPERM  the path can not be written to;
+ *   MP_EINVAL   options.events is more than 1048576; options.path is empty, its full name is longer than 4095 bytes, or
+ *               something is there that is no file;
+ *   MP_ESYSTEM, MP_EPERM, MP_ELIMIT, MP_ENOMEM  the path can not be written to;
  *   or what founding the family failed with (MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM).
  *   Nothing has begun then.
  *
@@ -77,13 +84,14 @@ MP_API int mp_trace_stop(void);
 /**
  * Write what has been recorded so far, as JSON of the trace event format. Others may go on recording meanwhile.
  *
- * The file is there whole or not at all: it is written beside its place, as `path` with ".part" added, and then renamed.
+ * The file is there whole or not at all: it is written beside its place, under a name of its own that ends with ".part", and
+ * then renamed.
  *
  * \param path  of the file, replaced if it is there.
  * \returns 0, or
- *   MP_EINVAL   path is NULL or empty, or its full name is longer than 4095 bytes;
- *   MP_ENOMEM   no memory to copy what a thread has recorded;
- *   MP_ESYSTEM, MP_EPERM  it can not be written;
+ *   MP_EINVAL   path is NULL or empty, its full name is longer than 4095 bytes, or something is there that is no file;
+ *   MP_ENOMEM   no memory to copy what a thread has recorded, or no room on the disk;
+ *   MP_ESYSTEM, MP_EPERM, MP_ELIMIT  it can not be written;
  *   or what founding the family failed with (MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM).
  *
  * \threadsafety  any thread.

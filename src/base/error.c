@@ -13,9 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DETAIL_SIZE 512
-
-static _Thread_local char detail[DETAIL_SIZE];
+static _Thread_local char detail[MP__DETAIL_SIZE];
 static _Thread_local int detail_code; /* which it belongs to */
 
 /* A process that has no family yet keeps its level here; the arena takes it over when it is founded. */
@@ -65,6 +63,19 @@ int mp__fail_code(void)
     return detail_code;
 }
 
+struct mp__failure mp__fail_keep(void)
+{
+    struct mp__failure failure = {.code = detail_code};
+    memcpy(failure.detail, detail, sizeof failure.detail);
+    return failure;
+}
+
+void mp__fail_restore(const struct mp__failure *failure)
+{
+    detail_code = failure->code;
+    memcpy(detail, failure->detail, sizeof detail);
+}
+
 int(mp__fail)(int code, const char *format, ...)
 {
     va_list arguments;
@@ -78,7 +89,7 @@ int(mp__fail)(int code, const char *format, ...)
 
 int(mp__fail_os)(int error, const char *format, ...)
 {
-    char text[DETAIL_SIZE], sentence[128];
+    char text[MP__DETAIL_SIZE], sentence[128];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
@@ -120,7 +131,7 @@ void mp__log(mp_log_level level, const char *format, ...)
 {
     static const char *const names[] = {"OFF", "ERROR", "WARNING", "INFO", "DEBUG"};
     if ((uint32_t)level > log_level()) return;
-    char line[DETAIL_SIZE + 128];
+    char line[MP__DETAIL_SIZE + 128];
     int size = snprintf(line, sizeof line, "[%s/%s %" PRId64 "] ", names[level], mp__family_name(), mp_os_pid());
     if (size < 0) return;
     va_list arguments;

@@ -16,6 +16,8 @@
 #define MP__PRINTF(text, first)
 #endif
 
+#define MP__DETAIL_SIZE 512
+
 /* Keep the text as mp_error_detail() of this thread; returns code. The text names the call and says what to do. */
 int mp__fail(int code, const char *format, ...) MP__PRINTF(2, 3);
 
@@ -24,6 +26,14 @@ int mp__fail_os(int error, const char *format, ...) MP__PRINTF(2, 3);
 
 /* What this thread's last failing call returned; mp_error_detail() tells of no other. */
 int mp__fail_code(void);
+
+/* For what a call does besides, which shall not be told of: the thread's last failure, and to have it back. */
+struct mp__failure {
+    int code;
+    char detail[MP__DETAIL_SIZE];
+};
+struct mp__failure mp__fail_keep(void);
+void mp__fail_restore(const struct mp__failure *failure);
 
 /* MP_EBADHANDLE, with a text that tells what the handle is instead. */
 int mp__fail_handle(const char *call, uint64_t id, const char *wanted);

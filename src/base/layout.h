@@ -347,7 +347,8 @@ struct mp__thread {
     alignas(8) _Atomic uint64_t asleep_on;    /* offset of the word; 0: it is awake */
     alignas(8) _Atomic uint64_t asleep_since; /* mp_os_now */
     alignas(8) _Atomic uint64_t taken;        /* locks so far: who has one, and has taken none since, has it still */
-    uint8_t room[72];
+    alignas(8) uint64_t track;                /* offset of what it records, or 0: trace.h */
+    uint8_t room[64];
 };
 _Static_assert(sizeof(struct mp__thread) == 256, "thread records are an array of 256 bytes each");
 
@@ -421,7 +422,9 @@ struct mp__header {
     alignas(8) _Atomic uint64_t watched; /* bits: watch.h */
     _Atomic uint32_t log_level;
     alignas(8) _Atomic int64_t trace_since; /* when it began to record, mp_os_now; or 0 */
-    alignas(8) uint64_t tracks;             /* offset of the newest; under the arena's lock */
+    /* Under the arena's lock: offsets of the first and the last track, and of the one that is looked at next when one is to be
+     * used again; bytes of all; events in those that were. */
+    alignas(8) uint64_t tracks, tracks_last, tracks_next, track_bytes, tracks_lost;
     struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];
 };

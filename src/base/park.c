@@ -203,19 +203,24 @@ void mp__park_forget(struct mp__thread *thread, uint32_t number)
         leave(atomic_load_explicit(&thread->sleeping_on, memory_order_relaxed), thread, number);
 }
 
+#define BETWEEN_SLICES INT64_C(2000000) /* ns: no more than it takes to look */
+
 /* Whoever sleeps on the same again after a slice of its time has slept all along; unless it has taken a lock meanwhile: what a
  * thread has that sleeps it has had since then. */
 static _Thread_local struct {
     const _Atomic uint32_t *word;
     uint64_t taken;
+    int64_t woke;
 } sliced;
 
 struct mp__span mp__park_asleep(const _Atomic uint32_t *word)
 {
     struct mp__thread *self = mp__self.record;
     if (!self) return (struct mp__span){0, 0};
-    if (word != sliced.word || atomic_load_explicit(&self->taken, memory_order_relaxed) != sliced.taken)
-        atomic_store_explicit(&self->asleep_since, (uint64_t)mp_os_now(), memory_order_relaxed);
+    int64_t now = mp_os_now();
+    if (word != sliced.word || atomic_load_explicit(&self->taken, memory_order_relaxed) != sliced.taken ||
+        now - sliced.woke > BETWEEN_SLICES)
+        atomic_store_explicit(&self->asleep_since, (uint64_t)now, memory_order_relaxed);
     atomic_store_explicit(&self->asleep_on, (uint64_t)((const char *)word - (const char *)mp__header()),
                           memory_order_release); /* after the moment: who reads both reads this one first */
     return mp__trace_open();
@@ -227,6 +232,7 @@ void mp__park_awake(const struct mp__span *span, const _Atomic uint32_t *word, i
     sliced.word = error == mp_os_etimedout ? word : NULL;
     if (!self) return;
     sliced.taken = atomic_load_explicit(&self->taken, memory_order_relaxed);
+    if (sliced.word) sliced.woke = mp_os_now();
     atomic_store_explicit(&self->asleep_on, 0, memory_order_relaxed);
     if (span->begin) mp__trace_close(span, MP__TRACE_SLEEP, mp__trace_of_word(word), 0);
 }

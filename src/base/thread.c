@@ -83,6 +83,7 @@ void mp__thread_give_back(struct mp__thread *thread, uint32_t number)
 {
     struct mp__header *header = mp__header();
     mp__park_forget(thread, number);
+    mp__trace_leave(thread);
     for (int i = 0; i < MP__INTENTS; i++) atomic_store_explicit(&thread->intents[i], 0, memory_order_relaxed);
     atomic_store_explicit(&thread->stamp, 0, memory_order_release); /* from here on it is free: mp__thread_repair */
     thread->next = header->free_threads;
@@ -124,6 +125,7 @@ int mp__thread_join(void)
         atomic_store_explicit(&thread->idles, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->asleep_on, 0, memory_order_relaxed);
         atomic_store_explicit(&thread->taken, 0, memory_order_relaxed);
+        thread->track = 0;
         atomic_store_explicit(&thread->stamp, stamp, memory_order_release);
     }
     mp__arena_unlock();
@@ -162,7 +164,6 @@ void mp__thread_leave(void)
     /* It may end within a wait, in a signal handler. */
     bool owes = mp__self.took || mp__self.intents || atomic_load_explicit(&thread->waits_for, memory_order_relaxed);
     uint64_t stamp = mp__self.stamp;
-    mp__trace_leave();
     mp__thread_forget();
     if (mp_os_word_sleeps())
         mp_os_life_end(thread->life);

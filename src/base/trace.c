@@ -8,12 +8,15 @@
 #include "base/family.h"
 #include "base/heap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS UINT64_C(16384)
-#define TRACKS_ALL \
-    (UINT64_C(256) << 20) /* bytes of all tracks: who begins another one then takes that of a thread that is gone */
+#define EVENTS       UINT64_C(16384)
+#define EVENTS_LEAST UINT64_C(16)
+#define ALL_MOST     (UINT64_C(256) << 20) /* bytes of all tracks: who begins then takes one of a thread that is gone */
+#define ALL_SHARE    8                     /* and of the heap there may be, one in so many */
+#define CANDIDATES   64                    /* so many are looked at then */
 
 /* What is quick becomes one with its like, up to so long; and no two with so much between them, ns. */
 #define SHORT INT64_C(100000)
@@ -23,13 +26,14 @@
 #define LOOK_TIME INT64_C(2500)
 #define LOOK_MOST UINT64_C(256)
 
-#define KNOWN 8
+#define KNOWN 32
 
 static _Thread_local struct {
     uint64_t stamp; /* of the thread's record: of another one, there is no track yet */
     struct mp__track *track;
-    int64_t floor; /* when the innermost open span began */
-    bool busy;     /* a signal handler that comes now records nothing */
+    int64_t floor;  /* when the innermost open span began */
+    uint64_t waits; /* one of several things that it waits for */
+    bool busy;      /* a signal handler that comes now records nothing */
     struct {
         uint64_t id;
         uint32_t place;
@@ -58,84 +62,116 @@ static struct mp__track *track_at(uint64_t offset, uint64_t capacity)
     return mp__heap_at(offset, track_size(capacity));
 }
 
-static bool is_abandoned(const struct mp__track *track)
+static uint64_t bytes_most(void)
 {
-    return atomic_load_explicit(&track->end, memory_order_acquire) || mp__process_has_ended(track->process);
+    uint64_t share = mp__header()->regions[MP__REGION_HEAP].limit / ALL_SHARE;
+    return share < ALL_MOST ? share : ALL_MOST;
 }
 
-/* One of a thread that is gone, the oldest, of that capacity. The arena's lock is held. */
-static struct mp__track *take_abandoned(uint64_t events, uint64_t *bytes)
-{
-    struct mp__track *oldest = NULL;
-    *bytes = 0;
-    for (uint64_t at = mp__header()->tracks; at;) {
-        struct mp__track *track = track_at(at, 0);
-        if (!track) break;
-        *bytes += track_size(track->capacity);
-        if (track->capacity == events && (!oldest || track->stamp < oldest->stamp) && is_abandoned(track))
-            oldest = track_at(at, events);
-        at = track->following;
-    }
-    return oldest;
-}
-
-/* What it is of: the calling thread. The arena's lock is held, or nobody else knows it. */
-static void label(struct mp__track *track, uint64_t events)
+/* What it is of: the calling thread. The arena's lock is held. */
+static void label(struct mp__track *track)
 {
     const struct mp__process *record = mp__family_record();
     track->stamp = mp__self.stamp;
     track->process = mp__family_id();
     track->pid = mp_os_pid();
     track->begin = mp_os_now();
-    track->capacity = (uint32_t)events;
+    track->end = 0;
     track->method = record ? record->method : 0;
     snprintf(track->process_name, sizeof track->process_name, "%.63s", mp__family_name());
     atomic_store_explicit(&track->name_count, 0, memory_order_relaxed);
     set(&track->next, 0);
     set(&track->begun, 0);
-    atomic_store_explicit(&track->end, 0, memory_order_release);
 }
 
-static struct mp__track *reuse(uint64_t events)
+/* One of a thread that is gone, which nobody else writes to. They stand in the order in which they were made, and are used
+ * again one after the other. The arena's lock is held. */
+static struct mp__track *take_abandoned(uint64_t *offset)
 {
-    uint64_t bytes;
-    mp__arena_lock();
-    struct mp__track *track = take_abandoned(events, &bytes);
-    if (bytes + track_size(events) <= TRACKS_ALL) track = NULL;
-    if (track) label(track, events);
-    mp__arena_unlock();
-    return track;
+    struct mp__header *header = mp__header();
+    for (int i = 0; i < CANDIDATES && header->tracks; i++) {
+        *offset = header->tracks_next ? header->tracks_next : header->tracks;
+        struct mp__track *track = track_at(*offset, 0);
+        if (!track) return NULL;
+        header->tracks_next = get(&track->following);
+        if (!track->end) continue;
+        header->tracks_lost += get(&track->next);
+        return track_at(*offset, track->capacity);
+    }
+    return NULL;
 }
 
-static struct mp__track *create(uint64_t events)
+/* Behind the last one. Who did this before may have died between the two stores. The arena's lock is held. */
+static void append(uint64_t offset)
 {
-    uint64_t offset;
-    if (mp__heap_alloc(track_size(events), MP__HEAP_MINE, &offset) < 0) return NULL;
-    struct mp__track *track = track_at(offset, events);
+    struct mp__header *header = mp__header();
+    struct mp__track *last = header->tracks_last ? track_at(header->tracks_last, 0) : NULL;
+    while (last && get(&last->following)) last = track_at(get(&last->following), 0);
+    if (last)
+        set(&last->following, offset);
+    else
+        header->tracks = offset;
+    header->tracks_last = offset;
+}
+
+static struct mp__track *create(uint64_t events, uint64_t *offset)
+{
+    struct mp__track *track = NULL;
+    if (mp__heap_alloc(track_size(events), MP__HEAP_MINE, offset) < 0) return NULL;
+    track = track_at(*offset, events);
     if (!track) {
-        mp__heap_free(offset);
+        mp__heap_free(*offset);
         return NULL;
     }
-    label(track, events);
+    track->capacity = (uint32_t)events;
     mp__arena_lock();
-    track->following = mp__header()->tracks;
-    mp__heap_set_ref_locked(offset, MP__HEAP_NOBODYS); /* before it is in the list: what is in there stays */
-    mp__header()->tracks = offset;
+    label(track);
+    mp__heap_set_ref_locked(*offset, MP__HEAP_NOBODYS); /* before it is in the list: what is in there stays */
+    append(*offset);
+    mp__header()->track_bytes += track_size(events);
     mp__arena_unlock();
     return track;
 }
 
-/* The calling thread's; NULL: it has none, and there is no memory for one. */
+static struct mp__track *use_again(uint64_t *offset)
+{
+    mp__arena_lock();
+    struct mp__track *track = take_abandoned(offset);
+    if (track) label(track);
+    mp__arena_unlock();
+    return track;
+}
+
+static bool is_room(uint64_t size)
+{
+    mp__arena_lock();
+    bool room = mp__header()->track_bytes + size <= bytes_most();
+    mp__arena_unlock();
+    return room;
+}
+
+static struct mp__track *find_track(void)
+{
+    uint64_t events = atomic_load_explicit(&mp__header()->trace_events, memory_order_relaxed), offset = 0;
+    bool room = is_room(track_size(events));
+    struct mp__track *track = room ? create(events, &offset) : use_again(&offset);
+    if (!track) track = room ? use_again(&offset) : NULL;
+    if (track) mp__self.record->track = offset; /* only now: what it was of before has ended, and shall not end again */
+    return track;
+}
+
+/* The calling thread's; NULL: it has none, and there is no memory for one. `mine.busy` is the caller's. */
 static struct mp__track *own(void)
 {
     if (mine.stamp == mp__self.stamp) return mine.track;
-    uint64_t events = atomic_load_explicit(&mp__header()->trace_events, memory_order_relaxed);
-    memset(&mine, 0, sizeof mine);
-    mine.busy = true;
-    mine.track = reuse(events);
-    if (!mine.track) mine.track = create(events);
+    struct mp__failure failure = mp__fail_keep();
+    memset(mine.known, 0, sizeof mine.known);
+    mine.floor = 0;
+    mine.waits = 0;
+    mine.track = find_track();
     if (!mine.track) mp__log(MP_LOG_WARNING, "no memory to record what this thread does");
     mine.stamp = mp__self.stamp;
+    mp__fail_restore(&failure);
     return mine.track;
 }
 
@@ -147,28 +183,43 @@ void mp__trace_join(void)
     mine.busy = false;
 }
 
-void mp__trace_leave(void)
+void mp__trace_leave(struct mp__thread *thread)
 {
-    if (!mp__self.stamp || mine.stamp != mp__self.stamp || !mine.track) return;
-    atomic_store_explicit(&mine.track->end, mp_os_now(), memory_order_release); /* read with acquire by who takes it */
-    mine.track = NULL;
+    struct mp__track *track = thread->track ? track_at(thread->track, 0) : NULL;
+    thread->track = 0;
+    if (track && track->stamp == atomic_load_explicit(&thread->stamp, memory_order_relaxed)) track->end = mp_os_now();
+}
+
+void mp__trace_waits(uint64_t id)
+{
+    mine.waits = id;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-static uint32_t find_name(struct mp__track *track, uint64_t id)
+/* What the object is called; false: it is gone. */
+static bool look_up(uint64_t id, struct mp__trace_name *name)
 {
-    uint32_t count = atomic_load_explicit(&track->name_count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count; i++)
-        if (track->names[i].id == id) return i + 1;
-    if (count == MP__TRACE_NAMES) return 0;
     const struct mp__control *control = mp__control_any(id);
-    if (!control) return 0;
-    struct mp__trace_name *name = &track->names[count];
-    name->id = id;
+    if (!control) return false;
+    memset(name, 0, sizeof *name);
     name->type = atomic_load_explicit(&control->type, memory_order_relaxed);
     const struct mp__process *process = name->type == MP__PROCESS ? mp__process_of(id) : NULL;
     memcpy(name->name, process ? process->name : control->name, sizeof name->name - 1);
+    return mp__control_alive(control, id);
+}
+
+static uint32_t find_name(struct mp__track *track, uint64_t id)
+{
+    struct mp__trace_name name;
+    uint32_t count = atomic_load_explicit(&track->name_count, memory_order_relaxed);
+    if (!look_up(id, &name)) return 0;
+    size_t length = strlen(name.name);
+    memset(name.name + length, 0, sizeof name.name - length);
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(&track->names[i], &name, sizeof name) == 0) return i + 1;
+    if (count == MP__TRACE_NAMES) return 0;
+    track->names[count] = name;
     atomic_store_explicit(&track->name_count, count + 1, memory_order_release); /* E1 */
     return count + 1;
 }
@@ -179,8 +230,10 @@ static uint32_t named(uint64_t id)
     struct mp__track *track = own();
     if (!id || !track) return 0;
     if (mine.known[id % KNOWN].id != id) {
+        struct mp__failure failure = mp__fail_keep();
         mine.known[id % KNOWN].place = find_name(track, id);
         mine.known[id % KNOWN].id = id;
+        mp__fail_restore(&failure);
     }
     return mine.known[id % KNOWN].place;
 }
@@ -225,6 +278,7 @@ uint32_t mp__trace_of_word(const void *word)
         return record ? mp__trace_named(atomic_load_explicit(&record->handle, memory_order_relaxed)) : 0;
     }
     if (place_in(MP__REGION_THREADS, word) == UINT64_MAX || !mp__self.record) return 0;
+    if (mine.waits) return mp__trace_named(mine.waits);
     return mp__trace_named(atomic_load_explicit(&mp__self.record->waits_for, memory_order_relaxed));
 }
 
@@ -240,8 +294,11 @@ struct mp__span mp__trace_open_now(void)
 }
 
 /* Whether it goes on where the last one has ended. */
-static bool goes_on(const struct mp__trace_event *last, const struct mp__span *span, uint64_t what, int64_t end)
+static bool goes_on(const struct mp__trace_event *last, const struct mp__span *span, uint64_t what, uint64_t value,
+                    int64_t end)
 {
+    if (what >> 32 == MP__TRACE_TASKS && get(&last->value) + get(&last->count) != value) return false;
+    if (what >> 32 == MP__TRACE_START) return false;
     int64_t last_begin = (int64_t)get(&last->begin), last_end = (int64_t)get(&last->end);
     return get(&last->what) == what && last_begin >= span->floor && span->begin >= last_end &&
            span->begin - last_end < APART && (what >> 32 == MP__TRACE_SLEEP || end - last_begin < SHORT);
@@ -253,7 +310,7 @@ static void record(struct mp__track *track, const struct mp__span *span, uint64_
     uint64_t next = atomic_load_explicit(&track->next, memory_order_relaxed);
     struct mp__trace_event *last = &track->events[(next - 1) % track->capacity];
     bool bytes = what >> 32 == MP__TRACE_PUT || what >> 32 == MP__TRACE_GET;
-    if (next && goes_on(last, span, what, end)) {
+    if (next && goes_on(last, span, what, value, end)) {
         set(&last->end, (uint64_t)end);
         set(&last->count, get(&last->count) + count);
         if (bytes) set(&last->value, get(&last->value) + value);
@@ -294,17 +351,23 @@ void mp__trace_close(const struct mp__span *span, enum mp__trace_kind kind, uint
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
+static void tasks_open(struct mp__trace_tasks *tasks)
+{
+    tasks->object = mp__trace_named(tasks->pool);
+    tasks->span = mp__trace_open();
+    tasks->every = 1;
+}
+
 struct mp__trace_tasks mp__trace_tasks_begin(uint64_t pool, uint64_t base, uint64_t first)
 {
-    struct mp__trace_tasks tasks = {.next = UINT64_MAX, .base = base, .first = first, .every = 1};
-    if (!mp__traces()) return tasks;
-    tasks.object = mp__trace_named(pool);
-    tasks.span = mp__trace_open_now();
-    if (tasks.span.begin) tasks.next = first + 1;
+    struct mp__trace_tasks tasks = {.base = base, .first = first, .pool = pool};
+    if (mp__traces()) tasks_open(&tasks);
+    tasks.next = first + (tasks.span.begin ? 1 : LOOK_MOST);
     return tasks;
 }
 
-void mp__trace_tasks_look(struct mp__trace_tasks *tasks, uint64_t at)
+/* One span is closed, and the next begins. */
+static void tasks_go_on(struct mp__trace_tasks *tasks, uint64_t at)
 {
     int64_t now = mp_os_now(), took = now - tasks->span.begin;
     close_at(&tasks->span, (uint64_t)MP__TRACE_TASKS << 32 | tasks->object, tasks->base + tasks->first,
@@ -312,8 +375,22 @@ void mp__trace_tasks_look(struct mp__trace_tasks *tasks, uint64_t at)
     if (took < LOOK_TIME / 2 && tasks->every < LOOK_MOST) tasks->every *= 2;
     if (took > LOOK_TIME * 2) tasks->every = tasks->every > 2 ? tasks->every / 2 : 1;
     mine.floor = tasks->span.begin = now;
+}
+
+void mp__trace_tasks_look(struct mp__trace_tasks *tasks, uint64_t at)
+{
+    bool recorded = tasks->span.begin;
+    if (recorded && mp__traces()) {
+        tasks_go_on(tasks, at);
+    } else if (recorded) {
+        mine.floor = tasks->span.floor;
+        tasks->span.begin = 0;
+        tasks->every = LOOK_MOST;
+    } else if (mp__traces()) {
+        tasks_open(tasks);
+    }
     tasks->first = at;
-    tasks->next = at + tasks->every;
+    tasks->next = at + (tasks->span.begin ? tasks->every : LOOK_MOST);
 }
 
 void mp__trace_tasks_end(struct mp__trace_tasks *tasks, uint64_t at)
@@ -328,8 +405,9 @@ void mp__trace_tasks_end(struct mp__trace_tasks *tasks, uint64_t at)
 void mp__trace_begin(uint64_t events)
 {
     struct mp__header *header = mp__header();
-    uint64_t capacity = 2;
+    uint64_t capacity = EVENTS_LEAST;
     while (capacity < (events ? events : EVENTS)) capacity *= 2;
+    while (capacity > EVENTS_LEAST && track_size(capacity) > bytes_most() / ALL_SHARE) capacity /= 2;
     if (events || !atomic_load_explicit(&header->trace_events, memory_order_relaxed))
         atomic_store_explicit(&header->trace_events, (uint32_t)capacity, memory_order_relaxed);
     int64_t none = 0;
@@ -344,25 +422,26 @@ void mp__trace_end(void)
     atomic_store_explicit(&mp__header()->tracing, 0, memory_order_relaxed);
 }
 
-/* A copy of its track, which its thread may be writing to: of what may have been overwritten meanwhile nothing is left. The
- * arena's lock is held, so that it stays that thread's. */
-static void copy_track(const struct mp__track *track, void *buffer, struct mp__track_copy *copy)
+/* All of it but its events; what it is of now. The arena's lock is held. */
+static void copy_head(const struct mp__track *track, struct mp__track *head)
 {
-    struct mp__track *head = buffer;
-    struct mp__trace_event *events = (struct mp__trace_event *)(void *)(head + 1);
-    uint64_t capacity = track->capacity, end = atomic_load_explicit(&track->next, memory_order_acquire); /* E1 */
-    uint64_t first = end > capacity ? end - capacity : 0;
-    *copy = (struct mp__track_copy){.track = head, .events = events};
+    uint32_t names = atomic_load_explicit(&track->name_count, memory_order_acquire); /* E1 */
     head->stamp = track->stamp;
     head->process = track->process;
     head->pid = track->pid;
     head->begin = track->begin;
+    head->end = track->end;
     head->method = track->method;
     memcpy(head->process_name, track->process_name, sizeof head->process_name);
-    atomic_store_explicit(&head->end, atomic_load_explicit(&track->end, memory_order_relaxed), memory_order_relaxed);
-    uint32_t names = atomic_load_explicit(&track->name_count, memory_order_acquire); /* E1 */
     memcpy(head->names, track->names, names * sizeof *track->names);
     atomic_store_explicit(&head->name_count, names, memory_order_relaxed);
+}
+
+/* Its thread may be writing to it: what may have been overwritten meanwhile is left out. */
+static void copy_events(const struct mp__track *track, struct mp__track_copy *copy, struct mp__trace_event *events)
+{
+    uint64_t capacity = track->capacity, end = atomic_load_explicit(&track->next, memory_order_acquire); /* E1 */
+    uint64_t first = end > capacity ? end - capacity : 0;
     for (uint64_t i = first; i < end; i++) {
         const struct mp__trace_event *from = &track->events[i % capacity];
         struct mp__trace_event *to = &events[i - first];
@@ -376,9 +455,32 @@ static void copy_track(const struct mp__track *track, void *buffer, struct mp__t
     uint64_t begun = get(&track->begun), safe = begun > capacity ? begun - capacity : 0;
     uint64_t spoilt = safe > first ? safe - first : 0;
     if (spoilt > end - first) spoilt = end - first;
-    copy->events += spoilt;
+    copy->events = events + spoilt;
     copy->count = end - first - spoilt;
     copy->lost = first + spoilt;
+}
+
+/* False: it is another thread's by now. */
+static bool copy_track(const struct mp__track *track, void *buffer, struct mp__track_copy *copy)
+{
+    struct mp__track *head = buffer;
+    mp__arena_lock();
+    copy_head(track, head);
+    mp__arena_unlock();
+    copy->track = head;
+    copy_events(track, copy, (struct mp__trace_event *)(void *)(head + 1));
+    mp__arena_lock();
+    bool same = track->stamp == head->stamp;
+    mp__arena_unlock();
+    return same;
+}
+
+uint64_t mp__trace_lost(void)
+{
+    mp__arena_lock();
+    uint64_t lost = mp__header()->tracks_lost;
+    mp__arena_unlock();
+    return lost;
 }
 
 int mp__trace_visit(int (*visit)(const struct mp__track_copy *copy, void *context), void *context)
@@ -392,13 +494,10 @@ int mp__trace_visit(int (*visit)(const struct mp__track_copy *copy, void *contex
         void *buffer = track ? malloc((size_t)track_size(track->capacity)) : NULL;
         if (!buffer) return MP_ENOMEM;
         struct mp__track_copy copy;
-        mp__arena_lock();
-        copy_track(track, buffer, &copy);
-        mp__arena_unlock();
-        int result = visit(&copy, context);
+        int result = copy_track(track, buffer, &copy) ? visit(&copy, context) : 0;
         free(buffer);
         if (result) return result;
-        at = track->following;
+        at = get(&track->following);
     }
     return 0;
 }

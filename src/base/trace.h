@@ -2,9 +2,9 @@
  *
  * trace.h - the timeline: what threads did, and when; recorded in the arena, written as a file by trace_file.c.
  *
- * Each thread has a track of its own in the heap, made when it begins to use libmp or when recording begins, which stays when it
- * ends: a ring of spans, of which the oldest are overwritten. Only its thread writes to a track, so to record takes no lock, and a death in it
- * loses one span.
+ * Each thread has a track of its own in the heap, made when it begins to use libmp or when recording begins, which stays when
+ * it ends: a ring of spans, of which the oldest are overwritten. Only its thread writes to a track, so to record takes no lock,
+ * and a death in it loses one span.
  *
  *     struct mp__span span = mp__trace_open();                   // all zero where nothing is recorded
  *     ...
@@ -28,7 +28,7 @@ enum mp__trace_kind {
     MP__TRACE_PUT,   /* value: bytes */
     MP__TRACE_GET,
     MP__TRACE_TASKS, /* of a pool; value: the index of the first */
-    MP__TRACE_START, /* of a process */
+    MP__TRACE_START, /* of a process; value: its id */
     MP__TRACE_KINDS
 };
 
@@ -40,25 +40,23 @@ struct mp__trace_event {
     alignas(8) _Atomic uint64_t value;
 };
 
-/* Objects are named when they are used: they may be gone when the file is written. */
+/* Objects are named when they are used: they may be gone when the file is written. Those of one type and one name are one here;
+ * there is room for so many. */
 #define MP__TRACE_NAMES 256
 struct mp__trace_name {
-    alignas(8) uint64_t id;
     uint32_t type; /* enum mp__type */
-    uint32_t room;
     char name[MP__NAME_SIZE];
 };
 
 struct mp__track {
     /* Under the arena's lock: */
-    alignas(8) uint64_t following; /* offset of the next one, or 0 */
-    alignas(8) uint64_t stamp;     /* of its thread */
+    alignas(8) _Atomic uint64_t following; /* offset of the next one; constant once it is not 0 */
+    alignas(8) uint64_t stamp;             /* of its thread */
     alignas(8) uint64_t process;
-    alignas(8) int64_t pid, begin;
-    uint32_t method, capacity; /* enum mp_start_method; events: a power of two */
+    alignas(8) int64_t pid, begin, end; /* end: when it was seen to be over; or 0 */
+    uint32_t method, capacity;          /* enum mp_start_method; events: a power of two, constant */
     char process_name[64];
     /* By its thread: */
-    alignas(8) _Atomic int64_t end;    /* of the thread, if it ended in order; or 0 */
     alignas(64) _Atomic uint64_t next; /* events ever recorded. E1: stored with release after the event */
     alignas(
         8) _Atomic uint64_t begun; /* E2: stored, and then a release fence, before the event is written to: who has read
@@ -114,10 +112,10 @@ static inline void mp__trace_moved(const struct mp__span *span, enum mp__trace_k
  *     for each: { ...; if (at >= tasks.next) mp__trace_tasks_look(&tasks, at); }          // at: all before that are done
  *     mp__trace_tasks_end(&tasks, at);                                                                               */
 struct mp__trace_tasks {
-    uint64_t next;        /* when to look; UINT64_MAX: nothing is recorded */
+    uint64_t next;        /* when to look; also whether recording has begun, or has ended */
     uint64_t base, first; /* of the open span */
-    uint64_t every;
-    struct mp__span span;
+    uint64_t every, pool;
+    struct mp__span span; /* zero: nothing is recorded */
     uint32_t object;
 };
 struct mp__trace_tasks mp__trace_tasks_begin(uint64_t pool, uint64_t base, uint64_t first);
@@ -126,8 +124,10 @@ void mp__trace_tasks_end(struct mp__trace_tasks *tasks, uint64_t at);
 
 /* The calling thread has a record now: as long as the family records it has a track from here on, and a life in the file. */
 void mp__trace_join(void);
-/* It ends. */
-void mp__trace_leave(void);
+/* Its record is given up: it has ended, however. The arena's lock is held. */
+void mp__trace_leave(struct mp__thread *thread);
+/* It waits for several things, of which this is one; 0: not any more. */
+void mp__trace_waits(uint64_t id);
 
 /* From here on the family records; so many events of each thread are kept (0: the default). */
 void mp__trace_begin(uint64_t events);
@@ -141,6 +141,9 @@ struct mp__track_copy {
     uint64_t count, lost;
 };
 int mp__trace_visit(int (*visit)(const struct mp__track_copy *copy, void *context), void *context);
+
+/* Events that were lost with tracks that others have taken. */
+uint64_t mp__trace_lost(void);
 
 /* ---- trace_file.c ------------------------------------------------------------------------------------------------ */
 

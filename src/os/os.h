@@ -17,7 +17,6 @@
 #include <mp/family.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #define MP_OS_NEVER INT64_MAX
 
@@ -344,12 +343,18 @@ void mp_os_setting_limit_processes(const void *packed, size_t size);
 /* Whether that is this process's limit already. */
 bool mp_os_setting_limits_alike(const void *packed, size_t size);
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* The name of a path from the root, which means the same wherever this process goes. The port's own error if it is longer than `size` allows. */
+/* The name of a path from the root, which means the same wherever this process goes. mp_os_etoolong: longer than that. */
 int mp_os_full_path(const char *path, char *full, size_t size);
-/* A new file in place of whatever is there; nobody inherits it. */
-int mp_os_file_create(const char *path, FILE **file);
+extern const int mp_os_etoolong;
+/* 0: nothing is there, or a file that another one may take the place of; mp_os_enotsup: a directory, a device ... */
+int mp_os_file_check(const char *path);
+/* A file that is not there yet; nobody inherits it. mp_os_eexist: it is. */
+int mp_os_file_create(const char *path, intptr_t *file);
+extern const int mp_os_eexist;
+int mp_os_file_write(intptr_t file, const void *data, size_t size);
+int mp_os_file_close(intptr_t file);
 /* One takes the place of the other, or nothing happens. */
 int mp_os_file_rename(const char *from, const char *to);
 void mp_os_file_remove(const char *path);
@@ -378,6 +383,8 @@ int mp_os_module_resolve(const mp_os_module *module, void **address, const char 
 
 /* ---- the environment ------------------------------------------------------------------------------------------- */
 
+/* Copy a variable. False if it is not there, or longer than that. */
+bool mp_os_variable(const char *name, char *value, size_t size);
 /* Copy a variable, and remove it. False if it is not there, or longer than that. */
 bool mp_os_take_variable(const char *name, char *value, size_t size);
 

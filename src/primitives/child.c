@@ -129,6 +129,7 @@ static void begin(struct mp__process *record, uint64_t id, enum mp__child_kind k
     if (!mp__process_enter(record, id)) mp_os_exit_now(1); /* nobody waits for it any more */
     if (!prepared) mp__child_get_ready();
     prepared = false;
+    if (mp__traces()) (void)mp__thread_join(); /* its life is to be seen, whatever it does */
 }
 
 /* Memory of its own for the arguments, aligned for any type. */

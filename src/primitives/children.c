@@ -205,13 +205,14 @@ static void await_status(uint64_t id, struct mp__process *record, const mp_os_en
 
 /* Open it by its pid, if that means anything here: else mp_os_enotsup. As long as its record does not say that it has ended,
  * that pid has not been given to another process; unless somebody else than libmp has reaped it, hence the birth, which who
- * comes first writes down. */
-static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process)
+ * comes first writes down; not who is about to signal it: that takes the arena's lock, which it may have. */
+static int open_other(struct mp__process *record, uint64_t id, int64_t pid, mp_os_process *process, bool learns)
 {
     if (mp__process_is_elsewhere(record, id)) return mp_os_enotsup;
     uint64_t birth = atomic_load_explicit(&record->birth, memory_order_acquire);
     int error = mp_os_process_open(process, pid, birth);
-    if (!error && !birth && !mp__process_ending(record, id)) mp__process_learn_birth(record, id, process->birth);
+    if (!error && !birth && learns && !mp__process_ending(record, id))
+        mp__process_learn_birth(record, id, process->birth);
     return error;
 }
 
@@ -242,7 +243,7 @@ static int await_other(uint64_t id, struct mp__process *record, int64_t deadline
             mp_os_sleep(MS / 10);
             error = mp_os_etimedout;
         } else if (!open) {
-            error = open_other(record, id, pid, &process);
+            error = open_other(record, id, pid, &process, true);
             open = !error;
         }
         if (error == mp_os_enotsup) error = await_elsewhere(record, id, deadline);
@@ -312,7 +313,7 @@ static int signal_other(struct mp__process *record, uint64_t id, enum mp_os_sign
     int64_t pid = 0;
     while (!mp__process_ending(record, id) && !(pid = mp__process_pid(record, id))) mp_os_sleep(MS / 10);
     mp_os_process process;
-    int error = pid ? open_other(record, id, pid, &process) : mp_os_egone;
+    int error = pid ? open_other(record, id, pid, &process, false) : mp_os_egone;
     if (error) return error;
     error = deliver_signal(record, id, &process, signal);
     mp_os_process_release(&process);

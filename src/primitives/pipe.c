@@ -202,7 +202,7 @@ MP__RARELY static int send_bytes_traced(mp_connection connection, const void *da
 {
     struct mp__span span = mp__trace_open_call();
     int result = send_bytes(connection, data, size, timeout_ms);
-    mp__trace_moved(&span, MP__TRACE_PUT, connection.id, result == 0, size);
+    mp__trace_moved(&span, MP__TRACE_PUT, connection.id, result == 0, result == 0 ? size : 0);
     return result;
 }
 

@@ -169,7 +169,7 @@ MP__RARELY static int put_traced(mp_queue queue, const void *data, size_t size, 
 {
     struct mp__span span = mp__trace_open_call();
     int result = put(queue, data, size, timeout_ms);
-    mp__trace_moved(&span, MP__TRACE_PUT, queue.id, result == 0, size);
+    mp__trace_moved(&span, MP__TRACE_PUT, queue.id, result == 0, result == 0 ? size : 0);
     return result;
 }
 

@@ -141,7 +141,7 @@ static int begin(struct mp__start *start, mp_start_method method, mp_process *pr
                                    .leash = start->options->daemon ? mp__leash() : NULL};
     struct mp__span span = mp__trace_open();
     result = run(start, method);
-    if (span.begin) mp__trace_close(&span, MP__TRACE_START, mp__trace_named(start->id), 0);
+    if (span.begin) mp__trace_close(&span, MP__TRACE_START, mp__trace_named(start->id), start->id);
     if (result == 0 && start->gives) mp__holders_given(start->args, start->args_size, start->id);
     if (result < 0) {
         mp__process_undeliver(start->record, start->id);

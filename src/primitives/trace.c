@@ -18,12 +18,12 @@ int mp_trace_start(const mp_trace_options *options)
     if (options->events > EVENTS_MOST)
         return mp__fail(MP_EINVAL, "%s: options.events is %zu, and may be %d at most", call, options->events,
                         (int)EVENTS_MOST);
-    int result = mp__thread_join();
+    int result = mp__arena_join();
     if (result == 0 && options->path) result = mp__trace_write_at_end(call, options->path);
     if (result < 0) return result;
     if (options->path) mp__child_watch_exit();
     mp__trace_begin(options->events);
-    return 0;
+    return mp__thread_join(); /* only now: with as many events as was said */
 }
 
 int mp_trace_stop(void)

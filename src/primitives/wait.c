@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "base/watch.h"
 #include "primitives/pollable.h"
 
@@ -172,6 +173,14 @@ static int watch_all(const mp_handle *items, size_t count, size_t *index, int64_
     }
 }
 
+/* There is one. */
+static uint64_t first_of(const mp_handle *items, size_t count)
+{
+    size_t at = 0;
+    while (at + 1 < count && !items[at].id) at++;
+    return items[at].id;
+}
+
 int mp__wait(const mp_handle *items, size_t count, size_t *index, int64_t deadline)
 {
     bool waits = !mp__deadline_passed(deadline);
@@ -184,7 +193,9 @@ int mp__wait(const mp_handle *items, size_t count, size_t *index, int64_t deadli
     if (round.ready != NONE) return give(items, round.ready, index);
     if (!waits) return none_is_ready(count);
     mp__watch_begin();
+    mp__trace_waits(first_of(items, count));
     result = watch_all(items, count, index, deadline);
+    mp__trace_waits(0);
     mp__watch_end();
     return result;
 }

@@ -15,13 +15,18 @@
 
 extern char **environ;
 
-bool mp_os_take_variable(const char *name, char *value, size_t size)
+bool mp_os_variable(const char *name, char *value, size_t size)
 {
     const char *found = getenv(name);
-    if (found == NULL) return false;
-    size_t length = strlen(found);
-    bool fits = length < size;
-    if (fits) memcpy(value, found, length + 1);
+    size_t length = found != NULL ? strlen(found) : size;
+    if (length < size) memcpy(value, found, length + 1);
+    return length < size;
+}
+
+bool mp_os_take_variable(const char *name, char *value, size_t size)
+{
+    if (getenv(name) == NULL) return false;
+    bool fits = mp_os_variable(name, value, size);
     unsetenv(name);
     return fits;
 }

@@ -7,13 +7,19 @@
 #include <string.h>
 #include <wchar.h>
 
-bool mp_os_take_variable(const char *name, char *value, size_t size)
+bool mp_os_variable(const char *name, char *value, size_t size)
 {
     wchar_t wide_name[256], wide[4096];
     if (mp_os__to_wide(name, wide_name, 256)) return false;
     DWORD length = GetEnvironmentVariableW(wide_name, wide, 4096);
-    if (length == 0) return false;
-    bool fits = length < 4096 && !mp_os__from_wide(wide, value, size);
+    return length > 0 && length < 4096 && !mp_os__from_wide(wide, value, size);
+}
+
+bool mp_os_take_variable(const char *name, char *value, size_t size)
+{
+    wchar_t wide_name[256];
+    if (mp_os__to_wide(name, wide_name, 256) || GetEnvironmentVariableW(wide_name, NULL, 0) == 0) return false;
+    bool fits = mp_os_variable(name, value, size);
     SetEnvironmentVariableW(wide_name, NULL);
     _wputenv_s(wide_name, L""); /* the C library has a copy of its own */
     return fits;
