@@ -73,6 +73,8 @@ is_there() { # feature
     cppcheck) have cppcheck ;;
     tidy) have run-clang-tidy ;;
     python) have python3 ;;
+    debootstrap) have debootstrap ;;
+    git) have git ;;
     docs) have doxygen && have python3 && have groff ;;
     neighbours) echo '#include <gmp.h>
 #include <tommath.h>' | "$(c_compiler)" -E -x c - >/dev/null 2>&1 ;;
@@ -117,6 +119,7 @@ packages_of() { # manager feature
     *:format) echo clang-format ;;
     pacman:python) echo python ;;             *:python) echo python3 ;;
     *:spin) echo spin ;;
+    *:debootstrap) echo debootstrap ;;        *:git) echo git ;;
     *:cppcheck) echo cppcheck ;;
     apt-get:tidy) echo clang-tidy ;;          *:tidy) echo clang-tools-extra ;;
     apt-get:docs) echo doxygen python3 groff-base ;;
@@ -239,4 +242,11 @@ build() { # folder targets...
   shift
   if [ $# -gt 0 ]; then set -- --target "$@"; fi
   cmake --build "$folder" -j "$(cpus)" "$@" </dev/null
+}
+
+# The kernel may place things where the sanitizers of older compilers have their shadow: what to run such a program by.
+without_randomisation() {
+  local bits
+  bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)
+  if [ "$bits" -gt 28 ] && setarch "$(uname -m)" -R true 2>/dev/null; then echo "setarch $(uname -m) -R"; fi
 }
