@@ -442,6 +442,41 @@ static int do_lock(void)
     return judgement;
 }
 
+/* A copy by fork() whose record needs more memory for their table, in its first call. */
+static int do_copies(void)
+{
+    enum {
+        MOST = 300 /* more than the table has room for at first */
+    };
+    mp_lock lock;
+    mp_array handles;
+    int judgement = 0, count = 0;
+    kind->off();
+    if (strcmp(kind->name, "commit") != 0 || method != MP_FORK || number > 1) return 0;
+    REQUIRE(mp_lock_create(&lock, NULL) == 0 && mp_array_create(&handles, MOST, sizeof(mp_process), NULL) == 0);
+    mp_process *copies = mp_array_data(handles, sizeof *copies);
+    for (; judgement == 0 && count < MOST; count++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            kind->on();
+            int result = mp_lock_locked(lock) == 0 ? mp_lock_acquire(lock, 0) : -1;
+            kind->off();
+            if (result == 0) copies[count] = mp_current_process();
+            if (result == 0) result = mp_lock_release(lock);
+            uint64_t untouched = result < 0 ? SENTINEL : 1;
+            _exit(judged(result, &untouched, 0));
+        }
+        REQUIRE(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+        judgement = WEXITSTATUS(status);
+    }
+    for (int i = 0; i < count; i++)
+        if (copies[i].id) REQUIRE(mp_process_close(copies[i]) == 0);
+    REQUIRE(judgement == HIT);
+    REQUIRE(mp_lock_destroy(lock) == 0 && mp_array_destroy(handles) == 0);
+    return judgement;
+}
+
 static int do_rlock(void)
 {
     mp_rlock rlock = {SENTINEL};
@@ -582,7 +617,7 @@ static const struct task {
     {"array", do_array},       {"block", do_block},
     {"start", do_start},       {"start many", do_start_many},
     {"join_all", do_join_all}, {"executable", do_executable},
-    {"pool", do_pool},
+    {"pool", do_pool},         {"copies", do_copies},
 };
 enum {
     TASKS = sizeof tasks / sizeof tasks[0]
@@ -618,7 +653,7 @@ static int all_tasks(void)
     for (int i = 0; i < TASKS; i++) {
         doing = tasks[i].name;
         if (tasks[i].run == do_join_all) continue; /* it lifts and lowers the limit itself */
-        if (tasks[i].run == do_start_many) continue;
+        if (tasks[i].run == do_start_many || tasks[i].run == do_copies) continue;
         REQUIRE((tasks[i].run == do_pool ? use_pool(false) : tasks[i].run()) == 0);
     }
     return 0;

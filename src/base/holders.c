@@ -114,7 +114,7 @@ void mp__holders_repair(void)
 int mp__holders_join(struct mp__control *object, uint64_t id)
 {
     uint64_t self = mp__family_self();
-    if (!self) return MP_ELIMIT;
+    if (!self) return mp__fail_code();
     mp__arena_lock();
     int result = mp__control_alive(object, id) ? insert(object, id, self) : MP_EBADHANDLE;
     if (result == 0) result = remember(object, id, self);

@@ -33,7 +33,7 @@ int mp__message_create(const char *call, uint64_t size, uint64_t *id, void **dat
 {
     int result = mp__arena_join();
     if (result < 0) return result;
-    if (!mp__family_self()) return MP_ELIMIT;
+    if (!mp__family_self()) return mp__fail_code();
     struct plan plan = {.size = size};
     if (size > mp__heap_limit())
         return mp__fail(MP_EMSGSIZE, "%s: %" PRIu64 " bytes are more than the whole arena has (%" PRIu64 ")", call,

@@ -108,7 +108,7 @@ int mp__thread_join(void)
     int result = mp__arena_join();
     if (result < 0) return result;
     uint64_t process = mp__family_self();
-    if (!process) return MP_ELIMIT;
+    if (!process) return mp__fail_code();
 
     uint32_t number = 0;
     mp__arena_lock();
