@@ -547,6 +547,12 @@ static int refuse(void *args)
     return 5;
 }
 
+static int refuse_by_name(void *args)
+{
+    (void)args;
+    return MP_ECLOSED;
+}
+
 static int crash(void *args)
 {
     (void)args;
@@ -562,12 +568,13 @@ static void initializers(void **state)
     ok(mp_pool_map(pool, tell_initialized, NULL, 0, out, sizeof *out, 20, NULL));
     for (int i = 0; i < 20; i++) assert_int_equal(out[i], 77);
     ok(mp_pool_destroy(pool));
-    const mp_target failing[] = {refuse, crash};
-    for (int i = 0; i < 2; i++) {
+    const mp_target failing[] = {refuse, refuse_by_name, crash};
+    const char *const says[] = {"failed with 5", "failed with -1005", HAS_SIGNALS ? "killed by signal 6" : "with"};
+    for (int i = 0; i < 3; i++) {
         pool = create(WORKERS, &(mp_pool_options){.initializer = failing[i]});
         fails(MP_EINIT, mp_pool_map(pool, tell_initialized, NULL, 0, out, sizeof *out, 20, NULL));
         fails(MP_EINIT, mp_pool_apply(pool, tell_initialized, NULL, 0, out, sizeof *out, NULL));
-        if (failing[i] == refuse) assert_non_null(strstr(mp_error_detail(), "failed with 5"));
+        assert_non_null(strstr(mp_error_detail(), says[i]));
         ok(mp_pool_join(pool, LIMIT)); /* it is over by itself */
         ok(mp_pool_destroy(pool));
     }

@@ -108,9 +108,12 @@ void mp__pool_kick(const struct mp__pool *pool)
 
 int mp__pool_refuse(const char *call, const struct mp__pool *pool)
 {
-    if (pool->error == (uint64_t)(int64_t)MP_EINIT && (int64_t)pool->code < 0)
+    int code = (int)(int64_t)pool->code;
+    if (pool->killed && code > -128)
         return mp__fail(MP_EINIT, "%s: workers of the pool are killed by signal %d before they have begun", call,
-                        -(int)(int64_t)pool->code);
+                        -code);
+    if (pool->killed)
+        return mp__fail(MP_EINIT, "%s: workers of the pool end before they have begun, with %d", call, code);
     if (pool->error == (uint64_t)(int64_t)MP_EINIT)
         return mp__fail(MP_EINIT, "%s: the pool's initializer has failed with %d", call, (int)(int64_t)pool->code);
     if (pool->error)

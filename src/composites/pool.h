@@ -184,6 +184,7 @@ struct mp__pool {
     alignas(8) uint64_t adopting, dropping; /* P5 */
     alignas(8) uint64_t failed, retried;    /* items */
     alignas(8) uint64_t functions;          /* offset of the first */
+    alignas(8) uint64_t killed;             /* it has said nothing: code is how the workers ended */
     alignas(8) uint64_t error, code;        /* why it takes no more, and what the initializer said */
     alignas(8) _Atomic uint64_t supervisor; /* id of a process */
     struct mp__journal journals[MP__JOURNALS];

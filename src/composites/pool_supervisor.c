@@ -60,11 +60,12 @@ static void tell_all(const struct mp__pool *pool)
 }
 
 /* A pool whose initializer fails takes nothing more: or workers would be started for ever. */
-static void give_up(struct mp__pool *pool, int error, int code)
+static void give_up(struct mp__pool *pool, int error, int code, bool killed)
 {
     if (!pool->error) {
         pool->error = (uint64_t)(int64_t)error;
         pool->code = (uint64_t)(int64_t)code;
+        pool->killed = killed;
     }
 }
 
@@ -75,9 +76,9 @@ static void not_ready(struct watch *watch, int result, int code)
         result == MP_ESYSTEM || result == MP_EBADHANDLE; /* who could have said how is dead, or has closed it */
     watch->failures += unknown || code == KILLED ? 1 : KILLS_LIKE_ONE;
     if (result < 0 && !unknown)
-        give_up(watch->pool, result, 0);
+        give_up(watch->pool, result, 0, false);
     else if ((code > 0 && !unknown) || watch->failures >= PATIENCE * KILLS_LIKE_ONE)
-        give_up(watch->pool, MP_EINIT, code);
+        give_up(watch->pool, MP_EINIT, code, code < 0);
 }
 
 /* True if it was there to be buried. */
@@ -265,7 +266,7 @@ static void start_missing(struct watch *watch, uint64_t alive)
             watch->retry = mp_os_now() + watch->nap;
             earlier(&watch->next, watch->retry);
             watch->failures += KILLS_LIKE_ONE;
-            if (watch->failures >= PATIENCE * KILLS_LIKE_ONE && !alive) give_up(pool, result, 0);
+            if (watch->failures >= PATIENCE * KILLS_LIKE_ONE && !alive) give_up(pool, result, 0, false);
             if (pool->error) watch->next = 0;
         }
         mp__pool_leave(pool);

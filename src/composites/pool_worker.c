@@ -143,7 +143,7 @@ struct run {
     mp_task_function function;
     void (*some)(struct run *run, uint64_t from, uint64_t to); /* items, which it has taken */
     char *output;
-    const void *inputs[MP_COLUMNS_MOST];
+    const void *inputs[MP_COLUMNS_MAX];
     struct mp__pool_item *items; /* or NULL */
     mp_task task;
 };
@@ -487,6 +487,7 @@ int mp__worker(void *arguments)
     if (result) {
         pool->error = (uint64_t)(int64_t)MP_EINIT;
         pool->code = (uint64_t)(int64_t)result;
+        pool->killed = 0;
     } else {
         now.worker->ready = 1;
     }
