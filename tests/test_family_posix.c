@@ -992,6 +992,33 @@ static void parent_with_threads(void **state)
     ok(mp_rlock_destroy(busy.rlock));
 }
 
+/* ---- a child that can not begin ---------------------------------------------------------------------------------- */
+
+static char vanishing[64];
+
+static void remove_vanishing(void)
+{
+    if (*vanishing) (void)rmdir(vanishing);
+}
+
+/* The directory goes between the look at it and the child's change to it. */
+static void directory_vanishes(void **state)
+{
+    mp_process process;
+    int code = 42;
+    (void)state;
+    assert_int_equal(pthread_atfork(NULL, NULL, remove_vanishing), 0);
+    snprintf(vanishing, sizeof vanishing, "/tmp/mp-vanishing-XXXXXX");
+    assert_non_null(mkdtemp(vanishing));
+    const mp_process_options options = {.method = MP_FORK, .working_directory = vanishing};
+    ok(mp_process_start(&process, quit, &code, sizeof code, &options));
+    fails(MP_ESYSTEM, mp_process_join(process, &code, LIMIT));
+    assert_non_null(strstr(mp_error_detail(), "could not change its directory"));
+    assert_int_equal(code, 42);
+    ok(mp_process_close(process));
+    *vanishing = '\0';
+}
+
 static const struct test_case cases[] = {
     CASE(copy_lives),
     CASE(copy_ends_nobody),
@@ -1017,6 +1044,7 @@ static const struct test_case cases[] = {
 #endif
     CASE(preload),
     CASE_CLEAN(parent_with_threads),
+    CASE_ONCE(directory_vanishes),
 };
 
 SUPPORT_MAIN("family_posix", cases)

@@ -116,6 +116,7 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ESYSTEM    it has ended, and how is lost: its target did not return, mp_process_kill() was not called, and somebody
  *                 else than libmp has reaped it (waitpid(-1), SIGCHLD ignored; the system, after its parent's death); or its
  *                 parent was killed while it started it;
+ *   MP_EPERM, MP_ESYSTEM  also: the child could not change its directory or open the null device; it has run nothing;
  *   MP_ENOFREEZE  the program that mp_set_executable() chose has ended without becoming the child: it does not begin
  *                 with mp_freeze_support(), or is linked with another build of libmp.
  *
@@ -160,7 +161,7 @@ MP_API int mp_process_is_alive(mp_process process);
  * \param process    the process.
  * \param exit_code  receives it, as from mp_process_join.
  * \returns 0, or MP_EBUSY (it runs), MP_EINVAL (exit_code is NULL), or as mp_process_join: MP_ESTALE, MP_ENOTARGET,
- *   MP_ENOMEM, MP_ELIMIT, MP_ESYSTEM, MP_ENOFREEZE.
+ *   MP_ENOMEM, MP_ELIMIT, MP_EPERM, MP_ESYSTEM, MP_ENOFREEZE.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -39,7 +39,8 @@ static int outcome(const char *call, mp_process process, uint64_t ending, int *c
     const char *name = mp_process_name(process);
     if (value == MP_ESYSTEM)
         return mp__fail(value,
-                        "%s: process \"%s\" has ended, and something else than libmp reaped it: how it ended is lost",
+                        "%s: process \"%s\" has ended, and how is lost: something else than libmp reaped it, or it "
+                        "could not change its directory or open the null device",
                         call, name ? name : "?");
     if (value == MP_ENOFREEZE)
         return mp__fail(
