@@ -138,9 +138,40 @@ static void put_waits(void **state)
     }
 }
 
+/* ---- what is larger than all of it --------------------------------------------------------------------------------- */
+
+static int send_large(void *args)
+{
+    static char bytes[3 * MIB];
+    REQUIRE(mp_connection_send(*(const mp_connection *)args, bytes, sizeof bytes, LIMIT) == 0);
+    return 0;
+}
+
+/* It can go through a pipe, but not as a message. */
+static void larger_than_the_arena(void **state)
+{
+    (void)state;
+    static char bytes[3 * MIB];
+    mp_connection a, b;
+    mp_message message = {0};
+    mp_process process;
+    ok(mp_pipe_create(&a, &b, NULL));
+    ok(mp_process_start(&process, send_large, &a, sizeof a, NULL));
+    for (int i = 0; i < 2; i++) {
+        fails(MP_EMSGSIZE, mp_connection_recv_message(b, &message, LIMIT));
+        assert_non_null(strstr(mp_error_detail(), "has 3145728 bytes"));
+        assert_null(message.data);
+    }
+    ok(mp_connection_recv(b, bytes, sizeof bytes, NULL, LIMIT)); /* it stayed */
+    assert_ends(process, 0);
+    ok(mp_connection_close(a));
+    ok(mp_connection_close(b));
+}
+
 static const struct test_case cases[] = {
     CASE_ONCE(put_is_told),
     CASE(put_waits),
+    CASE(larger_than_the_arena),
 };
 
 int main(int argc, char **argv)

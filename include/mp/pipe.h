@@ -130,7 +130,11 @@ MP_NODISCARD MP_API int mp_connection_send_message(mp_connection connection, mp_
  * \param connection  an end that receives.
  * \param message     receives it: it is this process's, until it is destroyed, put or sent.
  * \param timeout_ms  milliseconds; 0 or less: try once.
- * \returns as mp_connection_recv, but never MP_EMSGSIZE.
+ * \returns as mp_connection_recv, but
+ *   MP_EINVAL             message is NULL, or this end only sends;
+ *   MP_EMSGSIZE           what was sent as bytes is over the arena's limit; it stays;
+ *   MP_ENOMEM, MP_ELIMIT  also: the arena, or the machine, has no room for what was sent as bytes, or the family has as many
+ *                         objects as it can name; it stays.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
