@@ -220,7 +220,8 @@ MP_API int mp_queue_full(mp_queue queue);
  *
  * \returns 0, or
  *   MP_EOVERFLOW  as many were said to be done as were ever put;
- *   MP_ENOTSUP    the queue is not joinable.
+ *   MP_EINVAL     the queue is not joinable;
+ *   MP_EDEADLK    called by a signal handler that interrupts a call on the same queue.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -236,7 +237,8 @@ MP_API int mp_queue_task_done(mp_queue queue);
  * \returns 0, or
  *   MP_ETIMEDOUT  some are not;
  *   MP_EPEERDEAD  some are not, and all that could say so are dead;
- *   MP_ENOTSUP    the queue is not joinable.
+ *   MP_EINVAL     the queue is not joinable;
+ *   MP_EDEADLK    called by a signal handler that interrupts a call on the same queue.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

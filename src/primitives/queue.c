@@ -369,7 +369,7 @@ static int find_joinable(const char *call, mp_queue queue, struct mp__channel *c
     int result = find(call, queue, channel, true);
     if (result < 0) return result;
     if (atomic_load_explicit(&channel->object->as.queue.joinable, memory_order_relaxed)) return 0;
-    return mp__fail(MP_ENOTSUP, "%s: queue \"%s\" is not joinable: mp_queue_options.joinable", call,
+    return mp__fail(MP_EINVAL, "%s: queue \"%s\" is not joinable: mp_queue_options.joinable", call,
                     channel->object->name);
 }
 
