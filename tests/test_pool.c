@@ -1021,7 +1021,7 @@ static void bad_input(void **state)
     fails(MP_EINVAL, mp_pool_starmap(pool, square, NULL, 1, &y, sizeof y, 1, NULL));
     fails(MP_EINVAL, mp_pool_starmap(pool, square, &(mp_column){&x, sizeof x}, 0, &y, sizeof y, 1, NULL));
     fails(MP_EINVAL,
-          mp_pool_starmap(pool, square, &(mp_column){&x, sizeof x}, MP_COLUMNS_MOST + 1, &y, sizeof y, 1, NULL));
+          mp_pool_starmap(pool, square, &(mp_column){&x, sizeof x}, MP_COLUMNS_MAX + 1, &y, sizeof y, 1, NULL));
     fails(MP_ENOMEM, mp_pool_map(pool, own_index, NULL, 0, &y, (size_t)1 << 50, 1 << 10, NULL));
     fails(MP_EINVAL, mp_pool_progress(pool, NULL));
     fails(MP_EINVAL, mp_pool_workers(pool, NULL, 1, NULL));

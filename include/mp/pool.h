@@ -61,7 +61,8 @@
 
 MP_BEGIN
 
-#define MP_COLUMNS_MOST 16 /**< of a starmap */
+#define MP_POOL_MAX    1024 /**< workers of a pool */
+#define MP_COLUMNS_MAX 16   /**< columns of a starmap */
 
 /** How a task ended. */
 typedef struct mp_outcome {
@@ -155,7 +156,7 @@ typedef struct mp_call_options {
  * It does not wait for the workers.
  *
  * \param pool       receives it.
- * \param processes  workers, 1 to 1024; 0: mp_cpu_count().
+ * \param processes  workers, 1 to MP_POOL_MAX; 0: mp_cpu_count().
  * \param options    NULL: all defaults.
  * \returns 0, or as mp_process_start (of the supervisor), or
  *   MP_EINVAL  pool is NULL, or processes is out of range, initargs without an initializer, or NULL with a size.
@@ -286,7 +287,7 @@ typedef struct mp_column {
  * \param pool          who does it.
  * \param function      the task.
  * \param columns       where the inputs are.
- * \param column_count  1 to MP_COLUMNS_MOST.
+ * \param column_count  1 to MP_COLUMNS_MAX.
  * \param outputs       receives the outputs, as of mp_pool_map.
  * \param output_size   bytes of an output.
  * \param count         items in each column.
@@ -349,7 +350,7 @@ MP_NODISCARD MP_API int mp_pool_map_async(mp_pool pool, mp_result *result, mp_ta
  * \param result        receives what the outputs can be got from, all together. NULL: nobody will ask.
  * \param function      the task.
  * \param columns       where the inputs are; copied, unless they lie in shared memory.
- * \param column_count  1 to MP_COLUMNS_MOST.
+ * \param column_count  1 to MP_COLUMNS_MAX.
  * \param output_size   bytes of an output.
  * \param count         items in each column; 0: the result is there at once.
  * \param options       NULL: all defaults.

@@ -115,7 +115,7 @@ int mp__pool_refuse(const char *call, const struct mp__pool *pool)
     if (pool->killed)
         return mp__fail(MP_EINIT, "%s: workers of the pool end before they have begun, with %d", call, code);
     if (pool->error == (uint64_t)(int64_t)MP_EINIT)
-        return mp__fail(MP_EINIT, "%s: the pool's initializer has failed with %d", call, (int)(int64_t)pool->code);
+        return mp__fail(MP_EINIT, "%s: the pool's initializer has failed with %d", call, code);
     if (pool->error)
         return mp__fail((int)(int64_t)pool->error, "%s: the pool's workers can not be started: %s", call,
                         mp_strerror((int)(int64_t)pool->error));
@@ -156,9 +156,9 @@ int mp__pool_function(const char *call, struct mp__pool *pool, const mp_os_modul
 static int check(int processes, const mp_pool_options *options)
 {
     static const char call[] = "mp_pool_create";
-    if (processes < 0 || processes > MP__POOL_MOST)
+    if (processes < 0 || processes > MP_POOL_MAX)
         return mp__fail(MP_EINVAL, "%s: %d processes: 0 (as many as there are CPUs) to %d", call, processes,
-                        MP__POOL_MOST);
+                        MP_POOL_MAX);
     if (!options) return 0;
     if (options->initargs_size && !options->initargs)
         return mp__fail(MP_EINVAL, "%s: initargs is NULL, and its size is not 0", call);
@@ -231,7 +231,7 @@ int mp_pool_create(mp_pool *created, int processes, const mp_pool_options *optio
     if (result == 0) result = mp__thread_join();
     if (result < 0) return result;
     uint64_t count = processes ? (uint64_t)processes : (uint64_t)mp_cpu_count(), id;
-    if (count > MP__POOL_MOST) count = MP__POOL_MOST;
+    if (count > MP_POOL_MAX) count = MP_POOL_MAX;
     struct plan plan = {.size = sizeof(struct mp__pool) + count * sizeof(struct mp__pool_worker)};
     if (mp__heap_alloc(plan.size, MP__HEAP_MINE, &plan.offset) < 0)
         return mp__fail(MP_ENOMEM, "%s: no memory for a pool of %d", call, (int)count);

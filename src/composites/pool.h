@@ -40,7 +40,6 @@
 #include <mp/pool.h>
 
 #define MP__DONE        (UINT64_C(1) << 63) /* with the item before which it has ended */
-#define MP__POOL_MOST   1024                /* workers */
 #define MP__CHANGE_MOST 32
 #define MP__JOURNALS    8
 
@@ -184,11 +183,11 @@ struct mp__pool {
     alignas(8) uint64_t adopting, dropping; /* P5 */
     alignas(8) uint64_t failed, retried;    /* items */
     alignas(8) uint64_t functions;          /* offset of the first */
-    alignas(8) uint64_t killed;             /* it has said nothing: code is how the workers ended */
     alignas(8) uint64_t error, code;        /* why it takes no more, and what the initializer said */
+    alignas(8) uint64_t killed;             /* it has said nothing: code is how the workers ended */
     alignas(8) _Atomic uint64_t supervisor; /* id of a process */
     struct mp__journal journals[MP__JOURNALS];
-    struct mp__range returned[MP__POOL_MOST];
+    struct mp__range returned[MP_POOL_MAX];
     struct mp__pool_worker workers[];
 };
 

@@ -41,8 +41,8 @@ static int check_columns(const struct mp__call *call)
 {
     const char *name = call->name;
     if (!call->columns) return mp__fail(MP_EINVAL, "%s: columns is NULL", name);
-    if (!call->column_count || call->column_count > MP_COLUMNS_MOST)
-        return mp__fail(MP_EINVAL, "%s: %zu columns: 1 to %d", name, call->column_count, MP_COLUMNS_MOST);
+    if (!call->column_count || call->column_count > MP_COLUMNS_MAX)
+        return mp__fail(MP_EINVAL, "%s: %zu columns: 1 to %d", name, call->column_count, MP_COLUMNS_MAX);
     for (size_t i = 0; i < call->column_count; i++) {
         const mp_column *column = &call->columns[i];
         if (column->item_size > INT64_MAX || overflows(column->item_size, call->count))
@@ -110,8 +110,8 @@ static uint64_t shared_offset(const void *data, uint64_t size)
 
 /* What a call needs: of each column, or 0 if it lies in the arena already. */
 struct plan {
-    uint64_t columns[MP_COLUMNS_MOST], outputs; /* offsets in the arena, or 0 */
-    uint64_t size;                              /* bytes behind the job */
+    uint64_t columns[MP_COLUMNS_MAX], outputs; /* offsets in the arena, or 0 */
+    uint64_t size;                             /* bytes behind the job */
     uint64_t function;
     mp_os_module module; /* if that is 0 */
 };

@@ -43,7 +43,7 @@ static bool look(const struct top_peek *peek, const struct top_object *object, s
     uint64_t size = atomic_load_explicit(&object->block.as.pool.size, memory_order_relaxed);
     *pool = (struct top_pool){.id = 0};
     if (!place || size < sizeof head || !top_peek_at(peek, place, &head, HEAD)) return true;
-    if (head.id != object->id || head.count > MP__POOL_MOST) return true;
+    if (head.id != object->id || head.count > MP_POOL_MAX) return true;
     if (head.count > (size - sizeof head) / sizeof(struct mp__pool_worker) || *workers + head.count > WORKERS_MOST)
         return true;
     pool->workers = calloc(head.count ? (size_t)head.count : 1, sizeof *pool->workers);
