@@ -132,7 +132,7 @@ MP_API const char *mp_version(void);
  * \processes     any; it concerns the caller and the children it starts later.
  * \python        set_start_method(method, force=True)
  */
-MP_API int mp_set_start_method(mp_start_method method);
+MP_NODISCARD MP_API int mp_set_start_method(mp_start_method method);
 
 /**
  * How this process starts its children; never MP_DEFAULT.
@@ -190,7 +190,7 @@ MP_API int mp_set_forkserver_preload(int (*preload)(void));
  * \processes     any; it concerns the caller only.
  * \python        set_executable(path)
  */
-MP_API int mp_set_executable(const char *path);
+MP_NODISCARD MP_API int mp_set_executable(const char *path);
 
 /**
  * The number of CPUs that this process may use: those in its affinity mask, or fewer where a cgroup's quota amounts to

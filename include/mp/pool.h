@@ -382,7 +382,8 @@ MP_NODISCARD MP_API int mp_pool_starmap_async(mp_pool pool, mp_result *result, m
  * \processes     any process of the family.
  * \python        AsyncResult.get(timeout)
  */
-MP_API int mp_result_get(mp_result result, void *outputs, size_t capacity, size_t *size, int64_t timeout_ms);
+MP_NODISCARD MP_API int mp_result_get(mp_result result, void *outputs, size_t capacity, size_t *size,
+                                      int64_t timeout_ms);
 
 /**
  * Wait until a result is there. mp_wait waits for one of many, mp_wait_fd gives a descriptor for an event loop.
@@ -407,7 +408,7 @@ MP_API int mp_result_wait(mp_result result, int64_t timeout_ms);
  * \processes     any process of the family.
  * \python        for r in results: r.wait()
  */
-MP_API int mp_result_wait_all(const mp_result *results, size_t count, int64_t timeout_ms);
+MP_NODISCARD MP_API int mp_result_wait_all(const mp_result *results, size_t count, int64_t timeout_ms);
 
 /**
  * Whether a result is there.
