@@ -126,9 +126,9 @@ int mp_os_segment_adopt(mp_os_segment *segment, intptr_t handle);
 /* 0 while the handle is still the segment's; an error if the program has closed it. */
 int mp_os_segment_check(const mp_os_segment *segment);
 void mp_os_segment_close(mp_os_segment *segment);
-/* Reserve address space for a whole segment, nothing accessible in it. Its first `head` bytes are what every process
+/* Reserve address space for a whole segment, nothing accessible in it. Its first `window` bytes are what every process
  * uses: they may be placed so that the rest costs a process that does not use it as little as possible. */
-int mp_os_reserve(const mp_os_segment *segment, uint64_t head, void **base);
+int mp_os_reserve(const mp_os_segment *segment, uint64_t window, void **base);
 void mp_os_unreserve(void *base, uint64_t size);
 /* The unit of the offsets and sizes of the four below: where views may begin on Windows, and the largest page of any
  * processor that Linux runs on. */

@@ -196,20 +196,20 @@ static char *reserve(uint64_t size)
 }
 
 /* A process that ends goes through the tables of its address space, also where nothing is: through all of a table that
- * is there for any byte of it. So what lies behind the head shall share no table with it, and none with libraries: the
- * head ends where the largest table does that is not larger than the whole. Measured: 15 us of the 165 for a fork. */
+ * is there for any byte of it. So what lies behind the window shall share no table with it, and none with libraries: the
+ * window ends where the largest table does that is not larger than the whole. Measured: 15 us of the 165 for a fork. */
 static uint64_t table_span(uint64_t size)
 {
     if (size >= GIB(512)) return GIB(512);
     return size >= GIB(1) ? GIB(1) : MIB(2);
 }
 
-int mp_os_reserve(const mp_os_segment *segment, uint64_t head, void **base)
+int mp_os_reserve(const mp_os_segment *segment, uint64_t window, void **base)
 {
     uint64_t size = segment->size, span = table_span(size), spare = 2 * span;
-    char *reserved = head > 0 ? reserve(size + spare) : NULL;
+    char *reserved = window > 0 ? reserve(size + spare) : NULL;
     if (reserved != NULL) {
-        uint64_t before = (0 - ((uint64_t)(uintptr_t)reserved + head)) % span;
+        uint64_t before = (0 - ((uint64_t)(uintptr_t)reserved + window)) % span;
         mp_os_unreserve(reserved, before);
         reserved += before;
         mp_os_unreserve(reserved + size, spare - before);

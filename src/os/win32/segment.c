@@ -97,9 +97,9 @@ void mp_os_segment_close(mp_os_segment *segment)
     segment->handle = MP_OS_NO_HANDLE;
 }
 
-int mp_os_reserve(const mp_os_segment *segment, uint64_t head, void **base)
+int mp_os_reserve(const mp_os_segment *segment, uint64_t window, void **base)
 {
-    (void)head;
+    (void)window;
     void *view = MapViewOfFile((HANDLE)segment->handle, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
     if (!view) return mp_os__error();
     *base = view;
