@@ -2,14 +2,17 @@
  *
  * mp/error.h - results: how every function of libmp says whether it worked.
  *
- * One rule for every function that returns int: negative is a failure, outputs are untouched and nothing is held;
- * anything else is success. Success is 0, except where a function answers a question (1 yes, 0 no), returns a number,
- * or has a remark: MP_OWNERDEAD. So test `< 0`, or let MP_CHECK do it.
+ * One rule for every function that returns int, unless its comment says otherwise: negative is a failure, outputs are
+ * untouched and nothing is held; anything else is success. Success is 0, except where a function answers a question
+ * (1 yes, 0 no), returns a number, or has a remark: MP_OWNERDEAD. So test `< 0`, or let MP_CHECK do it.
  *
  * An optional output that is NULL means "I expect the plain case": any other case is then an error (join without an
  * exit_code fails unless the process ended with 0).
  *
- * Functions return. Only the macros in capitals (MP_CHECK, MP_WITH_LOCK, MP_VALUE, MP_ARRAY) end the process.
+ * Functions return, all but mp_freeze_support() in a child. Only the macros in capitals (MP_CHECK, MP_WITH_LOCK, MP_VALUE,
+ * MP_ARRAY) end the process.
+ *
+ * No call may be made by a signal handler unless its comment says so.
  *
  *     int result = mp_lock_acquire(lock, 1000);
  *     if (result == MP_ETIMEDOUT) return try_later();
@@ -23,25 +26,28 @@
 /** All errors, each as X(name, number, sentence).
  *
  * Below -1000: a target may return one as its exit code, and -N stays "killed by signal N". The numbers are the same
- * on every platform and never change. */
+ * on every platform and never change.
+ *
+ * What is larger than the whole arena is MP_EINVAL for a value, an array or a block, MP_EMSGSIZE for a message or an item
+ * of a queue, and MP_ENOMEM elsewhere. */
 #define MP_ERRORS(X)                                                                      \
     X(MP_EINVAL, -1001, "an argument is not acceptable")                                  \
     X(MP_EBADHANDLE, -1002, "the handle is of another type, destroyed, or was never one") \
     X(MP_ENOMEM, -1003, "out of memory, in this process or in the arena")                 \
     X(MP_ETIMEDOUT, -1004, "the time ended first")                                        \
-    X(MP_ECLOSED, -1005, "closed, and everything that was in it has been read")           \
+    X(MP_ECLOSED, -1005, "closed")                                                        \
     X(MP_EPEERDEAD, -1006, "nobody is left who could answer")                             \
-    X(MP_EMSGSIZE, -1007, "the message does not fit; it stays where it is")               \
-    X(MP_ENOTOWNER, -1008, "not held by the caller")                                      \
+    X(MP_EMSGSIZE, -1007, "it does not fit; nothing was moved")                           \
+    X(MP_ENOTOWNER, -1008, "not the caller's")                                            \
     X(MP_EDEADLK, -1009, "waiting would close a circle of waiters")                       \
     X(MP_EOVERFLOW, -1010, "released, or reported done, more often than taken")           \
     X(MP_EBROKEN, -1011, "the barrier is broken")                                         \
-    X(MP_EBUSY, -1012, "still in use, or still running")                                  \
+    X(MP_EBUSY, -1012, "not now: in use, running, or not there yet")                      \
     X(MP_ENOTSUP, -1013, "not available on this platform")                                \
     X(MP_ESTALE, -1014, "the program or library on disk is another build")                \
     X(MP_ENOTARGET, -1015, "the function lies in no module that the child can load")      \
     X(MP_ENOFREEZE, -1016, "mp_freeze_support() is missing at the start of main()")       \
-    X(MP_ELIMIT, -1017, "a limit on processes, descriptors or sizes")                     \
+    X(MP_ELIMIT, -1017, "a limit on processes, threads, objects or descriptors")          \
     X(MP_EPERM, -1018, "the system does not permit it")                                   \
     X(MP_ETASK, -1019, "the task returned something else than 0")                         \
     X(MP_EWORKERDEAD, -1020, "the worker died while it ran the task")                     \
@@ -77,6 +83,7 @@ MP_API const char *mp_strerror(int code);
 /**
  * The name of a result: "MP_ETIMEDOUT".
  *
+ * \param code  any result of libmp; that of 0 is "0".
  * \returns a static string, never NULL; "?" for a number that is none of libmp's.
  *
  * \threadsafety  any thread; async-signal-safe.

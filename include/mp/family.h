@@ -2,7 +2,7 @@
  *
  * mp/family.h - what concerns the family of processes as a whole.
  *
- * The first call of libmp makes a family of one; every process started through libmp joins it, wherever it is started
+ * The first call that needs one makes a family of one; every process started through libmp joins it, wherever it is started
  * from. A family has one shared memory, the arena, in which every lock, value and process record lies. It has no name
  * and is no file: whatever way the family ends, nothing is left behind.
  *
@@ -91,6 +91,7 @@ MP_API void mp_freeze_support(void);
  *
  * \threadsafety  one thread, before the first use.
  * \processes     the first process of a family.
+ * \python        none
  */
 MP_NODISCARD MP_API int mp_configure(const mp_config *config);
 
@@ -102,6 +103,7 @@ MP_NODISCARD MP_API int mp_configure(const mp_config *config);
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
+ * \python        none
  */
 MP_API int mp_get_stats(mp_stats *stats);
 
@@ -135,7 +137,9 @@ MP_API const char *mp_version(void);
 MP_NODISCARD MP_API int mp_set_start_method(mp_start_method method);
 
 /**
- * How this process starts its children; never MP_DEFAULT.
+ * How this process starts its children.
+ *
+ * \returns the method; never MP_DEFAULT.
  *
  * \threadsafety  any thread.
  * \processes     any.
@@ -158,10 +162,12 @@ MP_API const mp_start_method *mp_get_all_start_methods(size_t *count);
 /**
  * "fork", "spawn", "forkserver" or "default".
  *
+ * \param method  which.
  * \returns a static string; "?" for what is no start method.
  *
  * \threadsafety  any thread.
  * \processes     any.
+ * \python        none: a method is its name
  */
 MP_API const char *mp_start_method_name(mp_start_method method);
 
@@ -171,7 +177,10 @@ MP_API const char *mp_start_method_name(mp_start_method method);
  *
  * \param preload  runs once in each server; anything but 0 from it fails the start that launched the server, with
  *   MP_EINIT. It must start no thread: fork would not copy it. NULL: nothing more.
- * \returns 0, or MP_ENOTSUP (no forkserver here), MP_ENOTARGET, MP_ESTALE (as mp_process_start).
+ * \returns 0, or
+ *   MP_ENOTSUP              no forkserver here, or the program was started by a dynamic linker on its command line;
+ *   MP_ENOTARGET, MP_ESTALE as mp_process_start;
+ *   MP_EPERM, MP_ESYSTEM    the library that it lies in can not be looked at.
  *
  * \threadsafety  any thread; later starts see it.
  * \processes     any; it concerns the caller and the children it starts later.
@@ -184,7 +193,7 @@ MP_API int mp_set_forkserver_preload(int (*preload)(void));
  * calls mp_freeze_support() first in its main, and the targets lie in libraries that it can load.
  *
  * \param path  copied; NULL: this program again.
- * \returns 0, or MP_EINVAL (empty, or too long), or MP_EPERM, MP_ESYSTEM (it can not be executed).
+ * \returns 0, or MP_EINVAL (empty, or too long), MP_EPERM, MP_ESYSTEM (it can not be executed), or MP_ENOMEM.
  *
  * \threadsafety  any thread; later starts see it.
  * \processes     any; it concerns the caller only.
@@ -194,7 +203,9 @@ MP_NODISCARD MP_API int mp_set_executable(const char *path);
 
 /**
  * The number of CPUs that this process may use: those in its affinity mask, or fewer where a cgroup's quota amounts to
- * fewer (rounded up); at least 1.
+ * fewer (rounded up).
+ *
+ * \returns the number, at least 1.
  *
  * \threadsafety  any thread.
  * \processes     any.

@@ -7,7 +7,9 @@
  * of its own, so the compiler catches a lock that is passed as an array.
  *
  * Every function that takes a handle can return MP_EBADHANDLE (what it named is destroyed, of another type, of another
- * family, or was never there); the other headers do not repeat it.
+ * family, or was never there); the other headers do not repeat it. The first call of a thread, and the first of a process
+ * with a queue or a connection, notes that down: it can also return MP_ENOMEM or MP_ELIMIT (as many threads, processes or
+ * objects as the family can have), and one that founds the family MP_ESYSTEM. The other headers do not repeat that either.
  *
  *     struct job { mp_lock lock; mp_array results; int first; };   // for a child: flat, with handles inside
  */
@@ -95,8 +97,8 @@ MP_BEGIN
  * What kind of object a handle names.
  *
  * \param handle  any 64 bits at all.
- * \returns the type's name without its prefix ("lock", "process", ...), a static string; NULL if it names nothing. A
- *   rlock that belongs to a value or an array is a "rlock".
+ * \returns the type's name without its prefix ("lock", "process", ...), a static string; NULL if it names nothing. An
+ *   rlock that belongs to a value, an array or a condition is an "rlock", too.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -23,8 +23,9 @@
  * mp_connection_close closes an end for everybody. Do not translate the line in which a Python parent closes the child's end:
  * it would cut the child off. Nothing has to be closed for the other side to see the end of a process.
  *
- * What does not end in time has done nothing. MP_FOREVER waits for ever; 0 and less look once. None of them is for
- * signal handlers.
+ * What does not end in time has done nothing. MP_FOREVER waits for ever; 0 and less try once: somebody who is at work on the
+ * same side is waited for, though, up to a second. A message that is larger than the pipe's capacity, once it has begun to
+ * arrive, is received to its end, whatever the time, as long as its parts come within a second of each other.
  */
 #ifndef MP_PIPE_H
 #define MP_PIPE_H
@@ -50,7 +51,7 @@ typedef struct mp_pipe_options {
  * \param b        receives the other one.
  * \param options  NULL: all defaults.
  * \returns 0, or
- *   MP_EINVAL  a or b is NULL, or capacity over 1 GiB;
+ *   MP_EINVAL  a or b is NULL, or both are the same variable, or capacity over 1 GiB;
  *   MP_ENOMEM  no memory;
  *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
  *
@@ -96,7 +97,7 @@ MP_NODISCARD MP_API int mp_connection_send(mp_connection connection, const void 
  *   MP_EPEERDEAD   there is none, and all who hold the other end are dead;
  *   MP_EMSGSIZE    the next message does not fit; it stays;
  *   MP_EBADHANDLE  no connection, or this end was closed;
- *   MP_EINVAL      buffer is NULL, or this end only sends;
+ *   MP_EINVAL      buffer is NULL and capacity is not 0, capacity is no size (a negative number), or this end only sends;
  *   MP_ENOMEM      this process has no address space for it; it stays;
  *   MP_EDEADLK     called by a signal handler that interrupts a call on the same end.
  *
@@ -114,7 +115,8 @@ MP_NODISCARD MP_API int mp_connection_recv(mp_connection connection, void *buffe
  * \param message     its first `size` bytes; moved, and all zero afterwards. When this fails it is still the caller's.
  * \param timeout_ms  milliseconds to wait for room.
  * \returns as mp_connection_send; and
- *   MP_EBADHANDLE  the message was put, sent or destroyed before: this is a stale copy of its struct;
+ *   MP_EINVAL      message is NULL;
+ *   MP_EBADHANDLE  it is all zero; or the message was put, sent or destroyed before: this is a stale copy of its struct;
  *   MP_ENOTOWNER   it is another process's;
  *   MP_EMSGSIZE    message->size is more than it was created with.
  *
@@ -147,7 +149,8 @@ MP_NODISCARD MP_API int mp_connection_recv_message(mp_connection connection, mp_
  *
  * \param connection  an end that receives.
  * \param timeout_ms  milliseconds to wait until it is so; 0 or less: look once.
- * \returns 1, 0; or MP_EINVAL: this end only sends; MP_EBADHANDLE.
+ * \returns 1, 0, or an error: MP_EINVAL, this end only sends; MP_EDEADLK, called by a signal handler that interrupts a call on
+ *   the same end.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

@@ -28,8 +28,9 @@
  * Besides its workers a pool has one more process, its supervisor, which does nothing but to start and replace them: the
  * workers are its children, and it is a daemon of who has created the pool: when that ends, they do. Should the supervisor
  * end alone its workers end, too, and whoever waits for a result of the pool, or submits something, starts another one, which
- * is a daemon of that process. The pool itself stays, as a queue does, until somebody destroys it, or the family ends. Workers
- * and supervisor ignore SIGINT: Ctrl-C ends whom it concerns. The library starts no threads for a pool.
+ * is a daemon of that process (a call that can not start one returns what mp_process_start does). The pool itself stays, as a
+ * queue does, until somebody destroys it, or the family ends. Workers and supervisor ignore SIGINT: Ctrl-C ends whom it
+ * concerns. The library starts no threads for a pool.
  *
  * Inputs are copied into shared memory, and outputs out of it, unless they lie there already: in an mp_array, an mp_block, an
  * mp_message (of imap they are always copied, and its outputs never). Then tasks read and write in place, and whoever owns
@@ -47,9 +48,12 @@
  * Besides their own errors all calls that submit return these:
  *  - MP_EINVAL: function is NULL, a size that is none, inputs or outputs that are NULL although they have a size; an option
  *   out of its range;
+ *  - MP_EBADHANDLE: options.stop is no event;
  *  - MP_ECLOSED: the pool is closed or terminated;
  *  - MP_EINIT: the pool's initializer has failed, or its workers end before they have begun: it takes nothing more;
  *  - MP_ENOMEM: the arena, or the machine, has not the memory for inputs and outputs;
+ *  - MP_ELIMIT: the family has as many objects as it can name;
+ *  - what mp_process_start returned for the workers, if none can be started (MP_ELIMIT, MP_EPERM, MP_ENOFREEZE and others);
  *  - MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP, MP_ESYSTEM: other processes can not find the function (mp_process_start).
  */
 #ifndef MP_POOL_H
@@ -68,18 +72,21 @@ MP_BEGIN
 typedef struct mp_outcome {
     int error; /**< 0, or MP_ETASK: it returned `code`; MP_EWORKERDEAD: the worker ended with exit code `code` (-9: killed);
                     MP_ETIMEDOUT: it ran longer than allowed; MP_ECANCELED; MP_EMSGSIZE: it has put out more than it had
-                    room for; MP_EINIT, MP_ENOMEM, MP_ENOTARGET, MP_ESTALE: it could not be run */
+                    room for; MP_EINIT, MP_ENOMEM, MP_ENOTARGET, MP_ESTALE, or what the workers could not be
+                    started for: it was not run */
     int code; /**< of MP_ETASK and MP_EWORKERDEAD; of the others it says nothing */
 } mp_outcome;
 
 /** What a task sees. */
 typedef struct mp_task {
-    const void *input;  /**< aligned as the inputs were, or to 64 bytes if they were copied; NULL if there are none */
-    size_t input_size;  /**< bytes of it */
-    void *output;       /**< zeroed; NULL if it has no size */
-    size_t output_size; /**< bytes of it; a task of its own (mp_pool_apply, an imap's) may make that smaller */
-    size_t index;       /**< of the item */
-    int attempt;        /**< 0, or how often its worker has died */
+    /** Where the caller has it, if that is shared memory. If it was copied: one of an array that begins at an address aligned
+     * to 64 bytes; of an imap each is aligned to 16. NULL if there are none. */
+    const void *input;
+    size_t input_size;         /**< bytes of it */
+    void *output;              /**< zeroed; NULL if it has no size */
+    size_t output_size;        /**< bytes of it; a task of its own (mp_pool_apply, an imap's) may make that smaller */
+    size_t index;              /**< of the item */
+    int attempt;               /**< 0, or how often its worker has died */
     const void *const *inputs; /**< of a starmap: one for each column */
 } mp_task;
 
@@ -106,7 +113,8 @@ MP_NODISCARD MP_API int mp_task_reserve(mp_task *task, size_t size);
 
 /** How a pool shall be. All zero is all defaults; everything is copied during the call. */
 typedef struct mp_pool_options {
-    const char *name;        /**< in messages; the first 31 bytes are kept */
+    const char *name;        /**< for people; copied, the first 31 bytes count; no control characters: it is its
+                                  supervisor's name, too */
     mp_target initializer;   /**< run by each worker first; anything but 0 is a failure */
     const void *initargs;    /**< bytes for it */
     size_t initargs_size;    /**< how many */
@@ -193,6 +201,8 @@ MP_API int mp_pool_terminate(mp_pool pool);
 /**
  * Wait until all workers have ended, of a pool that is closed or terminated, or that has failed (MP_EINIT).
  *
+ * \param pool        the pool.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever.
  * \returns 0, or
  *   MP_EBUSY      the pool is open: close it before;
  *   MP_EDEADLK    it is closed, and this thread has an imap of it with inputs that it has not read; or the caller is one of its
@@ -211,7 +221,7 @@ MP_API int mp_pool_join(mp_pool pool, int64_t timeout_ms);
  * \returns 0, or MP_EDEADLK: the caller is one of its workers.
  *
  * \threadsafety  any thread.
- * \processes     any process of the family, but its workers.
+ * \processes     any process of the family, but its workers; once.
  * \python        Pool.__exit__
  */
 MP_API int mp_pool_destroy(mp_pool pool);
@@ -388,6 +398,8 @@ MP_NODISCARD MP_API int mp_result_get(mp_result result, void *outputs, size_t ca
 /**
  * Wait until a result is there. mp_wait waits for one of many, mp_wait_fd gives a descriptor for an event loop.
  *
+ * \param result      which.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever.
  * \returns 0, or MP_ETIMEDOUT (it is not).
  *
  * \threadsafety  any thread, any number at once.
@@ -401,7 +413,7 @@ MP_API int mp_result_wait(mp_result result, int64_t timeout_ms);
  *
  * \param results     which.
  * \param count       how many.
- * \param timeout_ms  for all of them together.
+ * \param timeout_ms  milliseconds, for all of them together; 0 or less polls, MP_FOREVER waits for ever.
  * \returns 0, or MP_ETIMEDOUT, or MP_EINVAL (results is NULL, and count is not 0).
  *
  * \threadsafety  any thread, any number at once.
@@ -476,6 +488,8 @@ MP_API int mp_result_destroy(mp_result result);
 /**
  * Ask what a pool has done so far, all its submitters together.
  *
+ * \param pool      the pool.
+ * \param progress  receives it.
  * \returns 0, or MP_EINVAL (progress is NULL).
  *
  * \threadsafety  any thread.
@@ -531,6 +545,10 @@ typedef struct mp_items {
  * \param items  an mp_items, of which what was read is taken away; so each imap needs one of its own.
  * \param input  receives an item.
  * \returns 1, 0 (there are no more), or MP_EINVAL (one of them is NULL).
+ *
+ * \threadsafety  any thread; one at a time for the same items.
+ * \processes     any.
+ * \python        iter(list)
  */
 MP_API int mp_source_array(void *items, mp_bytes *input);
 
@@ -540,8 +558,12 @@ MP_API int mp_source_array(void *items, mp_bytes *input);
  * \param file   a FILE *, open for reading.
  * \param input  receives a line without its end ("\n" or "\r\n"); there is a 0 behind its `size` bytes. The memory is this
  *               thread's, for whatever file, until its next call.
- * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), or MP_ESYSTEM and the like: it could not be read. A
- *   signal does not end it.
+ * \returns 1, 0 (there are no more), MP_EINVAL (one of them is NULL), MP_ENOMEM (no memory for the line) or MP_ESYSTEM (it
+ *   could not be read). A signal does not end it.
+ *
+ * \threadsafety  any thread; one at a time for the same file.
+ * \processes     any.
+ * \python        iter(file)
  */
 MP_API int mp_source_lines(void *file, mp_bytes *input);
 
@@ -571,8 +593,8 @@ typedef struct mp_item {
  * \param state        for the source; it stays the caller's, who keeps it until the imap is destroyed.
  * \param output_size  bytes that a task finds for its output; it may put out fewer, and, by mp_task_reserve, more.
  * \param options      NULL: all defaults. Callbacks are for other calls: MP_EINVAL.
- * \returns 0, MP_ECLOSED, MP_EINIT or MP_ENOMEM as above, or MP_EINVAL: imap or source is NULL, or the state of one of the
- *   sources above; an option out of its range.
+ * \returns 0, MP_ECLOSED, MP_EINIT, MP_ENOMEM, MP_ELIMIT or MP_EBADHANDLE (options.stop) as above, or MP_EINVAL: imap, function
+ *   or source is NULL, or the state of one of the sources above; an option out of its range; callbacks.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -584,6 +606,13 @@ MP_NODISCARD MP_API int mp_pool_imap(mp_pool pool, mp_imap **imap, mp_task_funct
 /**
  * The same, in the order in which they are done.
  *
+ * \param pool         who does it.
+ * \param imap         receives it: mp_imap_destroy.
+ * \param function     the task.
+ * \param source       the inputs.
+ * \param state        for the source.
+ * \param output_size  bytes that a task finds for its output.
+ * \param options      NULL: all defaults.
  * \returns as mp_pool_imap.
  *
  * \threadsafety  any thread.
@@ -610,7 +639,7 @@ MP_NODISCARD MP_API int mp_pool_imap_unordered(mp_pool pool, mp_imap **imap, mp_
  *   MP_EBADHANDLE  the pool was destroyed;
  *   or, and it may go on,
  *   MP_ETIMEDOUT   there is no item yet; or the source said so, and there is nothing else to wait for;
- *   MP_ENOMEM      the arena, or the machine, has not the memory for an input;
+ *   MP_ENOMEM      the arena, or the machine, has not the memory for an input (that of the source itself ends the imap);
  *   MP_EBUSY       it was called by its own source, or in a callback that runs in it;
  *   MP_ENOTOWNER   it is another process's;
  *   MP_EINVAL      imap or item is NULL.
@@ -624,6 +653,8 @@ MP_NODISCARD MP_API int mp_imap_next(mp_imap *imap, mp_item *item, int64_t timeo
 /**
  * End an imap, and free it. What it has submitted, and nobody has begun, is not run. NULL is nothing to be ended. Its own
  * source, or a callback in its mp_imap_next, may do so: that returns MP_ECANCELED then.
+ *
+ * \param imap  the imap.
  *
  * \threadsafety  any thread, one at a time.
  * \processes     the one that has made it; a copy of it, made by fork, frees the copy.

@@ -49,7 +49,8 @@ typedef int (*mp_target)(void *args);
 
 /** How to start. All zero is all defaults; everything is copied during the call. */
 typedef struct mp_process_options {
-    const char *name;               /**< "Process-N", in a child of it "Process-N:M" */
+    const char *name;               /**< for people; copied, up to 255 bytes. NULL: "Process-N", in a child of it
+                                         "Process-N:M" */
     mp_start_method method;         /**< the default of this process */
     bool daemon;                    /**< ended, not joined, when its parent ends: by mp_process_terminate, and a second
                                          later by mp_process_kill; by that at once if the parent does not end in order. Its
@@ -73,13 +74,15 @@ typedef struct mp_process_options {
  * \param options    NULL: all defaults.
  * \returns 0, or
  *   MP_EINVAL     target is NULL, args is NULL and its size is not 0, no such method, a name that is empty, longer than
- *                 255 bytes or has control characters in it, a variable without a name, a descriptor to keep that is
- *                 not open;
+ *                 255 bytes or has control characters in it, a variable without a name, keep is NULL and keep_count is
+ *                 not 0, a descriptor to keep that is not open;
  *   MP_ENOMEM     no room for arguments or records, or none for another process;
  *   MP_ELIMIT     no more processes or descriptors allowed to this user, process, or family;
  *   MP_EPERM      the system refuses; also spawn and forkserver in a program that is setuid;
- *   MP_ENOTSUP    no such start method here, or too little of /proc;
- *   MP_ENOTARGET  spawn, forkserver: target lies in no module that a child can load (a nested function, JIT code);
+ *   MP_ENOTSUP    no such start method here, or too little of /proc, or the program was started by a dynamic linker on its
+ *                 command line;
+ *   MP_ENOTARGET  spawn, forkserver: target lies in no module that a child can load (a nested function, JIT code), or in
+ *                 this program, when mp_set_executable() has chosen another;
  *   MP_ESTALE     spawn, forkserver: the library target lies in was replaced on disk since it was loaded; on Windows
  *                 also: the program was;
  *   MP_ENOFREEZE  spawn, forkserver: the program did not call mp_freeze_support() at the start of main;
@@ -113,10 +116,10 @@ MP_NODISCARD MP_API int mp_process_start(mp_process *process, mp_target target, 
  *   MP_ENOTARGET  the child could not load the target's library; it has run nothing;
  *   MP_ENOMEM     the child had no memory for its arguments; it has run nothing;
  *   MP_ELIMIT     it had no descriptor for its standard input; it has run nothing;
+ *   MP_EPERM, MP_ESYSTEM  also: the child could not change its directory or open the null device; it has run nothing;
  *   MP_ESYSTEM    it has ended, and how is lost: its target did not return, mp_process_kill() was not called, and somebody
  *                 else than libmp has reaped it (waitpid(-1), SIGCHLD ignored; the system, after its parent's death); or its
  *                 parent was killed while it started it;
- *   MP_EPERM, MP_ESYSTEM  also: the child could not change its directory or open the null device; it has run nothing;
  *   MP_ENOFREEZE  the program that mp_set_executable() chose has ended without becoming the child: it does not begin
  *                 with mp_freeze_support(), or is linked with another build of libmp.
  *
@@ -135,8 +138,8 @@ MP_API int mp_process_join(mp_process process, int *exit_code, int64_t timeout_m
  *                    others run: they may be waiting for it.
  * \param count       their number; 0 is success at once.
  * \param timeout_ms  for all of them together; as for mp_process_join.
- * \returns 0, or as mp_process_join, or MP_EINVAL (processes is NULL and count is not 0). exit_codes is untouched
- *   unless all have ended.
+ * \returns 0, or as mp_process_join, or MP_EINVAL (processes is NULL and count is not 0), or MP_ENOMEM also: no memory for
+ *   the codes. exit_codes is untouched unless all have ended.
  *
  * \threadsafety  any thread, any number at once.
  * \processes     any process of the family.
@@ -244,6 +247,7 @@ MP_API const char *mp_process_name(mp_process process);
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
+ * \python        none
  */
 MP_API mp_process mp_process_parent(mp_process process);
 

@@ -30,8 +30,8 @@
  *
  * A queue keeps the memory that it had most of until it is destroyed.
  *
- * What does not end in time, in any of these, has done nothing. MP_FOREVER waits for ever; 0 and less look once.
- * None of them is for signal handlers.
+ * What does not end in time, in any of these, has done nothing. MP_FOREVER waits for ever; 0 and less try once: somebody who is
+ * at work on the same side of the queue is waited for, though, up to a second.
  */
 #ifndef MP_QUEUE_H
 #define MP_QUEUE_H
@@ -79,7 +79,8 @@ MP_NODISCARD MP_API int mp_queue_create(mp_queue *queue, const mp_queue_options 
  *   MP_EPEERDEAD  there is no room, and all that could make some are dead;
  *   MP_EMSGSIZE   size is over max_bytes, or over the arena's limit;
  *   MP_ENOMEM     the arena, or the machine, is full: others go on. See wait_for_memory;
- *   MP_EINVAL     data is NULL, or size is no size (a negative number), or as many times as there are items;
+ *   MP_ELIMIT     size is over 64 KiB, and the family has as many objects as it can name;
+ *   MP_EINVAL     data is NULL and size is not 0; size, or count times item_size, is no size (a negative number);
  *   MP_EDEADLK    called by a signal handler that interrupts a call on the same queue.
  *
  * \threadsafety  any thread, any number at once.
@@ -102,7 +103,7 @@ MP_NODISCARD MP_API int mp_queue_put(mp_queue queue, const void *data, size_t si
  *   MP_EPEERDEAD  there is none, and all that could put one are dead;
  *   MP_EMSGSIZE   the next item does not fit; it stays;
  *   MP_ENOMEM     this process has no address space for it; it stays;
- *   MP_EINVAL     buffer is NULL;
+ *   MP_EINVAL     buffer is NULL and capacity is not 0, or capacity is no size (a negative number);
  *   MP_EDEADLK    called by a signal handler that interrupts a call on the same queue.
  *
  * \threadsafety  any thread, any number at once.
@@ -118,7 +119,8 @@ MP_NODISCARD MP_API int mp_queue_get(mp_queue queue, void *buffer, size_t capaci
  * \param message     its first `size` bytes; moved, and all zero afterwards. When this fails it is still the caller's.
  * \param timeout_ms  as of mp_queue_put.
  * \returns as mp_queue_put; and
- *   MP_EBADHANDLE  the message was put, sent or destroyed before: this is a stale copy of its struct;
+ *   MP_EINVAL      message is NULL;
+ *   MP_EBADHANDLE  it is all zero; or the message was put, sent or destroyed before: this is a stale copy of its struct;
  *   MP_ENOTOWNER   it is another process's;
  *   MP_EMSGSIZE    message->size is more than it was created with, or over max_bytes.
  *
@@ -134,7 +136,10 @@ MP_NODISCARD MP_API int mp_queue_put_message(mp_queue queue, mp_message *message
  * \param queue       the queue.
  * \param message     receives it: it is this process's, until it is destroyed, put or sent.
  * \param timeout_ms  as of mp_queue_get.
- * \returns as mp_queue_get, but never MP_EMSGSIZE.
+ * \returns as mp_queue_get, but never MP_EMSGSIZE; and
+ *   MP_EINVAL             message is NULL;
+ *   MP_ENOMEM, MP_ELIMIT  also: the arena, or the machine, has no room for what was put as bytes, or the family has as many
+ *                         objects as it can name; it stays.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -171,7 +176,7 @@ MP_NODISCARD MP_API int mp_queue_put_many(mp_queue queue, const void *items, siz
  * \param done        receives how many were got.
  * \param timeout_ms  milliseconds to wait for the first; 0 or less: try once.
  * \returns 0, with *done at least 1 (0 if capacity is 0); or as mp_queue_get, with *done 0. MP_EMSGSIZE: the first has another
- *   size.
+ *   size. MP_EINVAL also: done is NULL.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -196,7 +201,7 @@ MP_API int mp_queue_qsize(mp_queue queue, size_t *size);
 /**
  * Whether there is no item, exactly, at a moment during the call.
  *
- * \returns 1, 0, or MP_EBADHANDLE.
+ * \returns 1, 0, or an error.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -207,7 +212,7 @@ MP_API int mp_queue_empty(mp_queue queue);
 /**
  * Whether there are maxsize items, or max_bytes bytes; never of an unbounded queue.
  *
- * \returns 1, 0, or MP_EBADHANDLE.
+ * \returns 1, 0, or an error.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.

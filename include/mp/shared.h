@@ -36,9 +36,10 @@ typedef struct mp_shared_options {
  * \param size     bytes, at least 1: sizeof of the type.
  * \param options  NULL: with an rlock of its own.
  * \returns 0, or
- *   MP_EINVAL  size is 0 or over the arena's limit, value is NULL, raw and lock together;
- *   MP_ENOMEM  the arena, or the machine, has not that much;
- *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
+ *   MP_EINVAL      size is 0 or over the arena's limit, value is NULL, raw and lock together;
+ *   MP_ENOMEM      the arena, or the machine, has not that much;
+ *   MP_EBADHANDLE  options.lock is no lock and no rlock;
+ *   MP_ELIMIT      the family has as many objects as an arena of its size can name.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -60,17 +61,21 @@ MP_NODISCARD MP_API int mp_value_create(mp_value *value, size_t size, const mp_s
 MP_API void *mp_value_data(mp_value value, size_t size);
 
 /**
- * The size of a value in bytes; 0 if the handle names none.
+ * The size of a value.
+ *
+ * \returns its bytes; 0 if the handle names none.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
+ * \python        ctypes.sizeof(Value.get_obj())
  */
 MP_API size_t mp_value_size(mp_value value);
 
 /**
  * The lock of a value: an rlock of its own, or the lock or rlock it was created with.
  *
- * \returns it; {0} if it is raw or the handle names none. To hold it, MP_WITH_LOCK(value) is shorter.
+ * \returns it; {0} if it is raw or the handle names none. If it was created with a lock, this is that lock's handle: use it as
+ *   (mp_lock){rlock.id}. MP_WITH_LOCK(value) holds either, and is shorter.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -83,8 +88,9 @@ MP_API mp_rlock mp_value_get_lock(mp_value value);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_value_destroy(mp_value value);
 
@@ -96,9 +102,10 @@ MP_API int mp_value_destroy(mp_value value);
  * \param item_size  bytes of one, at least 1.
  * \param options    NULL: with an rlock of its own.
  * \returns 0, or
- *   MP_EINVAL  item_size is 0, the whole is over the arena's limit, array is NULL, raw and lock together;
- *   MP_ENOMEM  the arena, or the machine, has not that much;
- *   MP_ELIMIT  the family has as many objects as an arena of its size can name.
+ *   MP_EINVAL      item_size is 0, the whole is over the arena's limit, array is NULL, raw and lock together;
+ *   MP_ENOMEM      the arena, or the machine, has not that much;
+ *   MP_EBADHANDLE  options.lock is no lock and no rlock;
+ *   MP_ELIMIT      the family has as many objects as an arena of its size can name.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -122,7 +129,9 @@ MP_NODISCARD MP_API int mp_array_create(mp_array *array, size_t length, size_t i
 MP_API void *mp_array_data(mp_array array, size_t item_size);
 
 /**
- * The number of items; 0 if the handle names none.
+ * The number of items.
+ *
+ * \returns it; 0 if the handle names none.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -131,15 +140,20 @@ MP_API void *mp_array_data(mp_array array, size_t item_size);
 MP_API size_t mp_array_length(mp_array array);
 
 /**
- * The size of one item in bytes; 0 if the handle names none.
+ * The size of one item.
+ *
+ * \returns its bytes; 0 if the handle names none.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
+ * \python        ctypes.sizeof(Array.get_obj()._type_)
  */
 MP_API size_t mp_array_item_size(mp_array array);
 
 /**
- * The lock of an array; as mp_value_get_lock.
+ * The lock of an array.
+ *
+ * \returns as mp_value_get_lock.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -152,8 +166,9 @@ MP_API mp_rlock mp_array_get_lock(mp_array array);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_array_destroy(mp_array array);
 
@@ -184,7 +199,9 @@ MP_API int mp_array_destroy(mp_array array);
 MP_NODISCARD MP_API int mp_block_create(mp_block *block, size_t size);
 
 /**
- * Where a block lies in this process; NULL if the handle names none.
+ * Where a block lies in this process.
+ *
+ * \returns its first byte; NULL if the handle names none.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -193,7 +210,9 @@ MP_NODISCARD MP_API int mp_block_create(mp_block *block, size_t size);
 MP_API void *mp_block_data(mp_block block);
 
 /**
- * The size of a block in bytes, as asked for; 0 if the handle names none.
+ * The size of a block.
+ *
+ * \returns its bytes, as asked for; 0 if the handle names none.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -218,8 +237,8 @@ MP_API mp_block mp_block_of(const void *data);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
  * \python        SharedMemory.unlink()
  */
 MP_API int mp_block_destroy(mp_block block);

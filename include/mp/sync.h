@@ -30,7 +30,7 @@ MP_BEGIN
 typedef struct mp_lock_options {
     const char *name; /**< for people; copied, the first 31 bytes count */
     /** A wait that would close a circle of waiters fails with MP_EDEADLK. Where libmp was built for debugging (without NDEBUG)
-     * all locks do so, as far as it can hardly be meant: waits without a time-out, in a circle of two threads or more. */
+     * it does so at any lock, if the circle has two threads or more, and all of them wait without a time-out. */
     bool detect_deadlock;
 } mp_lock_options;
 
@@ -60,11 +60,12 @@ MP_NODISCARD MP_API int mp_lock_create(mp_lock *lock, const mp_lock_options *opt
  *                  thread: what the lock protects may be half changed. It is told once;
  *   MP_ETIMEDOUT   somebody has it;
  *   MP_EDEADLK     its holder waits for a lock, or an rlock, whose holder waits for one, and so on, that the caller holds:
- *                  mp_error_detail() names them, as many as fit. Only with detect_deadlock, and if timeout_ms is more than
- *                  0. A lock counts as its last taker's: what others are to release, a signal, is better a semaphore;
+ *                  mp_error_detail() names them, as many as fit. Only if timeout_ms is more than 0, and with
+ *                  detect_deadlock, or in a build without NDEBUG. A lock counts as its last taker's: what others are to
+ *                  release, a signal, is better a semaphore;
  *   MP_EBADHANDLE  no lock, also when it is destroyed while this call waits.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Lock.acquire(block, timeout)
  */
@@ -97,8 +98,9 @@ MP_API int mp_lock_locked(mp_lock lock);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_lock_destroy(mp_lock lock);
 
@@ -123,7 +125,7 @@ MP_NODISCARD MP_API int mp_rlock_create(mp_rlock *rlock, const mp_lock_options *
  * \param timeout_ms  milliseconds; 0 or less tries once, MP_FOREVER waits for ever.
  * \returns as mp_lock_acquire, or MP_EOVERFLOW: taken 2^32 - 1 times already.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        RLock.acquire(block, timeout)
  */
@@ -156,8 +158,9 @@ MP_API int mp_rlock_locked(mp_rlock rlock);
  *
  * \returns 0, or MP_EBUSY: it belongs to a value, an array or a condition.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_rlock_destroy(mp_rlock rlock);
 
@@ -206,7 +209,7 @@ MP_NODISCARD MP_API int mp_semaphore_create(mp_semaphore *semaphore, uint32_t va
  *   MP_ETIMEDOUT   there is none;
  *   MP_EBADHANDLE  no semaphore, also when it is destroyed while this call waits.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Semaphore.acquire(block, timeout)
  */
@@ -245,8 +248,9 @@ MP_API int mp_semaphore_get_value(mp_semaphore semaphore);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_semaphore_destroy(mp_semaphore semaphore);
 
@@ -284,9 +288,11 @@ MP_NODISCARD MP_API int mp_condition_create(mp_condition *condition, const mp_co
 /**
  * Take the condition's lock, whichever it is.
  *
+ * \param condition   the condition.
+ * \param timeout_ms  milliseconds; 0 or less polls, MP_FOREVER waits for ever.
  * \returns as mp_lock_acquire or mp_rlock_acquire.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Condition.acquire()
  */
@@ -297,7 +303,7 @@ MP_NODISCARD MP_API int mp_condition_acquire(mp_condition condition, int64_t tim
  *
  * \returns as mp_lock_release or mp_rlock_release.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Condition.release()
  */
@@ -320,7 +326,7 @@ MP_API int mp_condition_release(mp_condition condition);
  *   MP_ENOTOWNER   the caller does not hold the lock, and has not waited;
  *   MP_EBADHANDLE  no condition, or it, or its lock, was destroyed while this call waits: the lock is not held.
  *
- * \threadsafety  the thread that holds the lock. Not for signal handlers.
+ * \threadsafety  the thread that holds the lock.
  * \processes     any process of the family.
  * \python        Condition.wait(timeout)
  */
@@ -336,7 +342,7 @@ MP_NODISCARD MP_API int mp_condition_wait(mp_condition condition, int64_t timeou
  * \returns as mp_condition_wait, 0 meaning that it is true; MP_OWNERDEAD: it is true, and an owner has died at some time in
  *   between; MP_ETIMEDOUT: it is not true; MP_EINVAL: predicate is NULL.
  *
- * \threadsafety  the thread that holds the lock. Not for signal handlers.
+ * \threadsafety  the thread that holds the lock.
  * \processes     any process of the family.
  * \python        Condition.wait_for(predicate, timeout)
  */
@@ -351,7 +357,7 @@ MP_NODISCARD MP_API int mp_condition_wait_for(mp_condition condition, bool (*pre
  * \param count      how many at most; 0: nobody.
  * \returns 0, or MP_ENOTOWNER (the caller does not hold the lock), MP_EINVAL (count is above INT32_MAX: a negative number).
  *
- * \threadsafety  the thread that holds the lock. Not for signal handlers: see mp_event_set.
+ * \threadsafety  the thread that holds the lock. A signal handler has mp_event_set.
  * \processes     any process of the family.
  * \python        Condition.notify(n)
  */
@@ -362,7 +368,7 @@ MP_API int mp_condition_notify(mp_condition condition, uint32_t count);
  *
  * \returns 0, or MP_ENOTOWNER (the caller does not hold the lock).
  *
- * \threadsafety  the thread that holds the lock. Not for signal handlers: see mp_event_set.
+ * \threadsafety  the thread that holds the lock. A signal handler has mp_event_set.
  * \processes     any process of the family.
  * \python        Condition.notify_all()
  */
@@ -373,8 +379,9 @@ MP_API int mp_condition_notify_all(mp_condition condition);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_condition_destroy(mp_condition condition);
 
@@ -405,7 +412,7 @@ MP_NODISCARD MP_API int mp_event_create(mp_event *event, const mp_event_options 
  * \returns 0: it is set, or was while this call waited, even if it was cleared at once; MP_ETIMEDOUT; MP_EBADHANDLE: no
  *   event, also when it is destroyed while this call waits.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Event.wait(timeout), which is True for 0
  */
@@ -452,8 +459,9 @@ MP_API int mp_event_is_set(mp_event event);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_event_destroy(mp_event event);
 
@@ -496,9 +504,9 @@ typedef struct mp_barrier_options {
  * \param barrier  receives the handle.
  * \param parties  how many, at least 1.
  * \param options  NULL: no name, no action, no members.
- * \returns 0, or MP_EINVAL (barrier is NULL; parties is 0 or above MP_BARRIER_MAX; more members than parties; a size without a
- *   context), MP_EBADHANDLE (of a member), MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP (of action, as for the target of
- *   mp_process_start), MP_ENOMEM, MP_ELIMIT.
+ * \returns 0, or MP_EINVAL (barrier is NULL; parties is 0 or above MP_BARRIER_MAX; more members than parties; members is NULL
+ *   and member_count is not 0; a size without a context), MP_EBADHANDLE (of a member), MP_ENOTARGET, MP_ESTALE, MP_ENOTSUP,
+ *   MP_ESYSTEM (of action, as for the target of mp_process_start), MP_ENOMEM, MP_ELIMIT.
  *
  * \threadsafety  any thread.
  * \processes     any process of the family.
@@ -522,7 +530,7 @@ MP_NODISCARD MP_API int mp_barrier_create(mp_barrier *barrier, uint32_t parties,
  *                  barrier is broken;
  *   MP_EBADHANDLE  no barrier, also when it is destroyed while this call waits.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.wait(timeout); BrokenBarrierError is any of the first three errors
  */
@@ -533,7 +541,7 @@ MP_NODISCARD MP_API int mp_barrier_wait(mp_barrier barrier, int64_t timeout_ms);
  *
  * \returns 0, also if it was broken.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.abort()
  */
@@ -545,7 +553,7 @@ MP_API int mp_barrier_abort(mp_barrier barrier);
  *
  * \returns 0.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.reset()
  */
@@ -556,7 +564,7 @@ MP_API int mp_barrier_reset(mp_barrier barrier);
  *
  * \returns that, or an error.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.parties
  */
@@ -567,7 +575,7 @@ MP_API int mp_barrier_parties(mp_barrier barrier);
  *
  * \returns that, or an error.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.n_waiting
  */
@@ -578,7 +586,7 @@ MP_API int mp_barrier_n_waiting(mp_barrier barrier);
  *
  * \returns 1, 0, or an error.
  *
- * \threadsafety  any thread. Not for signal handlers.
+ * \threadsafety  any thread.
  * \processes     any process of the family.
  * \python        Barrier.broken
  */
@@ -589,8 +597,9 @@ MP_API int mp_barrier_broken(mp_barrier barrier);
  *
  * \returns 0.
  *
- * \threadsafety  any thread, once.
- * \processes     any process of the family.
+ * \threadsafety  any thread.
+ * \processes     any process of the family, once.
+ * \python        none: when the last reference goes
  */
 MP_API int mp_barrier_destroy(mp_barrier barrier);
 

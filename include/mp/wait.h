@@ -42,12 +42,17 @@ MP_BEGIN
  * \param items       handles; those that are {0} are skipped, so that one can be taken out of the array by that.
  * \param count       how many.
  * \param index       receives the place of one that is ready.
- * \param timeout_ms  ms; 0 or less: look once; MP_FOREVER.
- * \returns 0; MP_ETIMEDOUT: none is ready; MP_EINVAL: items or index is NULL, all are {0}, one is of a type that can not be
- *   waited for, or an end of a one_way pipe that only sends; MP_EDEADLK: one is this process; MP_EBADHANDLE: one names nothing,
- *   or was destroyed meanwhile; MP_ENOMEM, MP_ELIMIT. The detail says which. *index is untouched then.
+ * \param timeout_ms  milliseconds; 0 or less: look once; MP_FOREVER.
+ * \returns 0, or, with *index untouched and a detail that says which,
+ *   MP_ETIMEDOUT   none is ready;
+ *   MP_EINVAL      items or index is NULL, all are {0}, one is of a type that can not be waited for, or an end of a one_way
+ *                  pipe that only sends;
+ *   MP_EDEADLK     one is this process;
+ *   MP_EBADHANDLE  one names nothing, or was destroyed meanwhile;
+ *   MP_ENOMEM, MP_ELIMIT  there is not enough to wait with;
+ *   of a result what mp_result_wait returns.
  *
- * \threadsafety  any thread; not a signal handler. That may set an event that is waited for.
+ * \threadsafety  any thread. A signal handler may set an event that is waited for.
  * \processes     any process of the family. That the child of another process has ended is known when that has noticed, or
  *   within 100 ms.
  * \python        multiprocessing.connection.wait(object_list, timeout)
@@ -80,7 +85,7 @@ MP_NODISCARD MP_API int mp_wait(const mp_handle *items, size_t count, size_t *in
  *   sends; MP_EDEADLK: item is this process; MP_EBADHANDLE; MP_ENOMEM; MP_ELIMIT: no more descriptors, or no thread, are to be
  *   had.
  *
- * \threadsafety  any thread; not a signal handler.
+ * \threadsafety  any thread.
  * \processes     any process of the family; the descriptor is this process's.
  * \python        connection.fileno(), process.sentinel, queue._reader.fileno()
  */
@@ -92,7 +97,7 @@ MP_NODISCARD MP_API int mp_wait_fd(mp_handle item, mp_fd *fd);
  * \param item  what mp_wait_fd was given; it may be destroyed.
  * \returns 0; MP_EBADHANDLE: this process has none for it.
  *
- * \threadsafety  any thread; not a signal handler.
+ * \threadsafety  any thread.
  * \processes     the one that has called mp_wait_fd.
  * \python        none
  */
