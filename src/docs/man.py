@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Man pages out of what Doxygen has read in the public headers: one for each function, macro and struct, one for each header,
-and libmp(3).
+and libmp(3). A function whose comment leaves something out is an error.
 
     man.py <folder with Doxygen's XML> <folder for the pages> <version>
 """
@@ -12,6 +12,8 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 SECTIONS = {"return": "RETURN VALUE"}
+# What macros call: who uses those need not know more of them.
+HELPERS = {"mp_check", "mp_check_data", "mp_handle_of", "mp_section_enter", "mp_section_leave"}
 
 
 def escaped(text):
@@ -218,6 +220,30 @@ def documented(member):
     return words(member.find("briefdescription")) or words(member.find("detaileddescription"))
 
 
+def has_return(member):
+    return words(member.find("type")).split()[-1:] != ["void"]
+
+
+def is_handle(parameter):
+    """A struct of libmp's, by value: its type says what it is."""
+    return re.fullmatch(r"mp_\w+", words(parameter.find("type"))) and parameter.find("type/ref") is not None
+
+
+def left_out(member):
+    """What a function's comment does not say."""
+    description = member.find("detaileddescription")
+    kinds = {section.get("kind") for section in description.iter("simplesect")}
+    titles = {words(section.find("title")) for section in description.iter("simplesect")}
+    told = {words(name) for name in description.iter("parametername")}
+    parameters = [param for param in member.findall("param") if param.find("declname") is not None]
+    if len(parameters) == 1 and is_handle(parameters[0]):
+        parameters = []
+    missing = [f"\\param {name}" for name in (words(param.find("declname")) for param in parameters) if name not in told]
+    if has_return(member) and "return" not in kinds:
+        missing.append("\\returns")
+    return missing + [tag for title, tag in (("Threads", "\\threadsafety"), ("Processes", "\\processes")) if title not in titles]
+
+
 def main(xml, folder, version):
     os.makedirs(folder, exist_ok=True)
     for old in glob.glob(os.path.join(folder, "*.3")):
@@ -225,6 +251,7 @@ def main(xml, folder, version):
     manual, briefs, names = Manual(folder, version), [], set()
     paths = sorted(glob.glob(os.path.join(xml, "*_8h.xml")))
     compounds = [ElementTree.parse(path).find("compounddef") for path in paths]
+    incomplete = 0
     for compound in compounds:
         names |= {member.findtext("name") for member in compound.iter("memberdef") if member.get("kind") == "function"}
         names |= {words(inner) for inner in compound.findall("innerclass")}
@@ -233,6 +260,10 @@ def main(xml, folder, version):
         members = [member for member in compound.iter("memberdef") if documented(member)]
         for member in members:
             if member.get("kind") == "function":
+                missing = left_out(member) if member.findtext("name") not in HELPERS else []
+                if missing:
+                    print(f"{header}: {member.findtext('name')}: no {', no '.join(missing)}", file=sys.stderr)
+                    incomplete += 1
                 one_function(manual, member, header)
             elif member.get("kind") == "define" and member.find("param") is not None:
                 one_macro(manual, member, header, names)
@@ -246,7 +277,8 @@ def main(xml, folder, version):
     manual.write("libmp", "multiprocessing for C", ["#include <mp/mp.h>"], lines, headers)
     manual.finish()
     print(f"man.py: {len(manual.pages)} pages")
+    return 1 if incomplete else 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))
