@@ -75,6 +75,7 @@ is_there() { # feature
     python) have python3 ;;
     debootstrap) have debootstrap ;;
     git) have git ;;
+    gcovr) have gcovr && have gcov ;;
     docs) have doxygen && have python3 && have groff ;;
     neighbours) echo '#include <gmp.h>
 #include <tommath.h>' | "$(c_compiler)" -E -x c - >/dev/null 2>&1 ;;
@@ -121,6 +122,7 @@ packages_of() { # manager feature
     *:spin) echo spin ;;
     *:debootstrap) echo debootstrap ;;        *:git) echo git ;;
     *:cppcheck) echo cppcheck ;;
+    *:gcovr) echo gcovr gcc ;;
     apt-get:tidy) echo clang-tidy ;;          *:tidy) echo clang-tools-extra ;;
     apt-get:docs) echo doxygen python3 groff-base ;;
     pacman:docs) echo doxygen python groff ;; *:docs) echo doxygen python3 groff ;;

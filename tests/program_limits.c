@@ -97,8 +97,15 @@ static void fail_at(unsigned calls, long which, bool later, bool copies)
 
 #ifdef TEST_WRAPS
 
+#ifdef TEST_COVERAGE
+extern _Thread_local bool mp_coverage_writes;
+#else
+static const bool mp_coverage_writes = false;
+#endif
+
 static bool fails_now(unsigned call)
 {
+    if (mp_coverage_writes) return false;
     if (!failing.owner || !(failing.calls & call) || (!failing.copies && failing.owner != getpid())) return false;
     if (failing.left > 0) failing.left--;
     if (failing.left > 0 || (failing.fired && !failing.later)) return false;
