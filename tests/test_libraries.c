@@ -10,6 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Which builds of library_loaded. */
+#ifndef TEST_KIND
+#define TEST_KIND ""
+#endif
+#define LOADED       "library_loaded" TEST_KIND LIBRARY_SUFFIX
+#define LOADED_OTHER "library_loaded_other" TEST_KIND LIBRARY_SUFFIX
+
 static const int seven = 7;
 
 static mp_process start_at(const char *directory, mp_target target)
@@ -102,8 +109,8 @@ static void copy_create(struct copy *copy)
     char original[PATH_SIZE];
     folder_create(copy->folder);
     path_in(copy->path, copy->folder, "copy" LIBRARY_SUFFIX);
-    path_built(copy->other, "library_loaded_other" LIBRARY_SUFFIX);
-    file_copy(path_built(original, "library_loaded" LIBRARY_SUFFIX), copy->path);
+    path_built(copy->other, LOADED_OTHER);
+    file_copy(path_built(original, LOADED), copy->path);
     look_into(copy, library_load(NULL, copy->path));
 }
 
@@ -230,7 +237,7 @@ static void deleted(void **state)
     file_delete(copy.path);
     refused_but_by_fork(&copy);
     /* The same build again, though another file. */
-    file_copy(path_built(original, "library_loaded" LIBRARY_SUFFIX), copy.path);
+    file_copy(path_built(original, LOADED), copy.path);
     assert_ends(start(copy.build), 1);
     assert_ends(start(copy.functions.add_static), 17);
     copy_destroy(&copy);
