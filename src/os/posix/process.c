@@ -240,9 +240,14 @@ static int wait_for_child(int64_t pid, int64_t deadline, mp_os_ending *ending)
     return error;
 }
 
+static bool has_pid(int64_t pid)
+{
+    return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+}
+
 static bool is_there(int64_t pid)
 {
-    return (kill((pid_t)pid, 0) == 0 || errno == EPERM) && !looks_ended(pid);
+    return has_pid(pid) && !looks_ended(pid);
 }
 
 static int wait_for_other(const mp_os_process *process, int64_t deadline, mp_os_ending *ending)
@@ -312,7 +317,7 @@ int mp_os_process_open(mp_os_process *process, int64_t pid, uint64_t birth)
 {
     if (pid <= 0) return mp_os_egone;
     int pidfd = mp_os__pidfd_open(pid);
-    if (pidfd < 0 && (errno == ESRCH || !is_there(pid))) return mp_os_egone;
+    if (pidfd < 0 && (errno == ESRCH || !has_pid(pid))) return mp_os_egone; /* what was not reaped yet can be opened */
     if (!born_so(pid, pidfd, birth)) {
         if (pidfd >= 0) close(pidfd);
         return mp_os_egone;
