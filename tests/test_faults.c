@@ -418,6 +418,88 @@ end:
     return result;
 }
 
+/* ---- what others may have made: seen for the first time, and taken away ---- */
+
+static mp_queue queue;
+static mp_connection near, far;
+static mp_semaphore owned;
+static mp_barrier barrier;
+static mp_value value;
+static mp_array array;
+static mp_block block;
+
+static void objects_create(void)
+{
+    ok(mp_queue_create(&queue, &(mp_queue_options){.joinable = true}));
+    ok(mp_pipe_create(&near, &far, NULL));
+    ok(mp_semaphore_create(&owned, 300, &(mp_semaphore_options){.owned = true}));
+    ok(mp_barrier_create(&barrier, 1, &(mp_barrier_options){.action = count_up, .context = "abc", .context_size = 4}));
+    ok(mp_value_create(&value, sizeof(int), NULL));
+    ok(mp_array_create(&array, 10, sizeof(int), NULL));
+    ok(mp_block_create(&block, 100));
+}
+
+/* What fails has done nothing, and can be done again. */
+#define DESTROY(call)                        \
+    do {                                     \
+        int first = (call);                  \
+        if (first < 0) {                     \
+            if (result >= 0) result = first; \
+            disarm(0);                       \
+            ok(call);                        \
+        }                                    \
+    } while (0)
+
+static int objects_destroy(int result)
+{
+    DESTROY(mp_queue_destroy(queue));
+    DESTROY(mp_connection_close(near));
+    DESTROY(mp_connection_close(far));
+    DESTROY(mp_semaphore_destroy(owned));
+    DESTROY(mp_barrier_destroy(barrier));
+    DESTROY(mp_value_destroy(value));
+    DESTROY(mp_array_destroy(array));
+    DESTROY(mp_block_destroy(block));
+    return disarm(result);
+}
+
+static int try_destroy(void)
+{
+    objects_create();
+    arm();
+    return objects_destroy(0);
+}
+
+static int try_others_objects(void)
+{
+    size_t size;
+    int result, number = 0;
+    bool taken = false;
+    objects_create();
+    arm();
+    TRY(mp_queue_put(queue, large, 5000, 0));
+    TRY(mp_queue_qsize(queue, &size));
+    TRY(mp_queue_get(queue, room, sizeof room, &size, 0));
+    TRY(mp_queue_task_done(queue));
+    TRY(mp_queue_join(queue, 0));
+    TRY(mp_connection_send(near, &number, sizeof number, 0));
+    TRY(mp_connection_poll(far, 0));
+    TRY(mp_connection_recv(far, &number, sizeof number, &size, 0));
+    TRY(mp_semaphore_acquire(owned, 0));
+    taken = true;
+    TRY(mp_semaphore_get_value(owned));
+    TRY(mp_semaphore_release(owned));
+    taken = false;
+    TRY(mp_barrier_wait(barrier, 0));
+    TRY(mp_value_data(value, sizeof(int)) ? 0 : MP_ENOMEM);
+    TRY(mp_array_data(array, sizeof(int)) ? 0 : MP_ENOMEM);
+    TRY(mp_block_data(block) ? 0 : MP_ENOMEM);
+end:
+    disarm(0);
+    if (taken) ok(mp_semaphore_release(owned));
+    return objects_destroy(result);
+}
+
 /* ---- every n ----------------------------------------------------------------------------------------------------- */
 
 static const struct kind_facts {
@@ -507,6 +589,8 @@ SWEEP(try_queue)
 SWEEP(try_pipe)
 SWEEP(try_process)
 SWEEP(try_pool_create)
+SWEEP(try_destroy)
+SWEEP(try_others_objects)
 
 static void sweep_pool(void **state)
 {
@@ -524,9 +608,10 @@ static void sweep_pool(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE_ONCE(sweep_try_locks),       CASE_ONCE(sweep_try_signs), CASE_ONCE(sweep_try_data),
-    CASE_ONCE(sweep_try_queue),       CASE_ONCE(sweep_try_pipe),  CASE(sweep_try_process),
-    CASE_ONCE(sweep_try_pool_create), CASE_ONCE(sweep_pool),
+    CASE_ONCE(sweep_try_locks),          CASE_ONCE(sweep_try_signs), CASE_ONCE(sweep_try_data),
+    CASE_ONCE(sweep_try_queue),          CASE_ONCE(sweep_try_pipe),  CASE(sweep_try_process),
+    CASE_ONCE(sweep_try_pool_create),    CASE_ONCE(sweep_pool),      CASE_ONCE(sweep_try_destroy),
+    CASE_ONCE(sweep_try_others_objects),
 };
 
 SUPPORT_MAIN("faults", cases)
