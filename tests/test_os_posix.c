@@ -409,6 +409,124 @@ static void parts_of_a_segment(void **state)
     mp_os_unreserve(NULL, 0);
 }
 
+/* ---- sleeping ------------------------------------------------------------------------------------------------------- */
+
+static void words(void **state)
+{
+    _Atomic uint32_t word = 5;
+    (void)state;
+    assert_true(mp_os_word_sleeps());
+    assert_int_equal(mp_os_word_wait(&word, 6, MP_OS_NEVER), 0); /* it is another value */
+    assert_int_equal(mp_os_word_wait(&word, 5, mp_os_now()), mp_os_etimedout);
+    assert_int_equal(mp_os_word_wait(&word, 5, -1), mp_os_etimedout);
+    assert_int_equal(mp_os_word_wake(&word, UINT32_MAX), 0);
+}
+
+static void lives(void **state)
+{
+    _Alignas(16) static unsigned char own[MP_OS_LIFE_SIZE], other[MP_OS_LIFE_SIZE], none[MP_OS_LIFE_SIZE];
+    void *const both[] = {own, none};
+    _Atomic uint32_t word = 5;
+    (void)state;
+    if (HAS_TSAN) skip();
+    assert_int_equal(mp_os_life_begin(own), 0);
+    assert_int_equal(mp_os_life_begin(other), 0);
+    assert_true(mp_os_life_lasts(own));
+    assert_false(mp_os_life_is_over(own));
+    assert_true(mp_os_life_is_same(own, other));
+    assert_false(mp_os_life_lasts(none));
+    assert_false(mp_os_life_is_over(none));
+    assert_false(mp_os_life_is_same(none, own));
+    /* Nobody sleeps beside one that does not last. */
+    int slept = mp_os_word_wait_beside(&word, 5, both, 2, MP_OS_NEVER);
+    assert_true(slept == 0 || slept == mp_os_enotsup);
+    slept = mp_os_word_wait_beside(&word, 5, both, 1, -1);
+    assert_true(slept == mp_os_etimedout || slept == mp_os_enotsup);
+    slept = mp_os_word_wait_beside(&word, 6, both, 1, MP_OS_NEVER);
+    assert_true(slept == 0 || slept == mp_os_enotsup);
+    mp_os_life_end(other);
+    mp_os_life_end(own);
+    assert_false(mp_os_life_lasts(own));
+    assert_false(mp_os_life_is_over(own)); /* it ended in order */
+}
+
+/* Where words can not be slept on these are used. */
+static void sleepers(void **state)
+{
+    _Alignas(16) unsigned char sleeper[MP_OS_SLEEPER_SIZE];
+    const uint64_t name[2] = {11, 12};
+    (void)state;
+    assert_int_equal(mp_os_sleeper_init(sleeper, name), 0);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, 0), mp_os_etimedout);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, mp_os_now() + 1000000), mp_os_etimedout);
+    mp_os_sleeper_wake(sleeper, name);
+    mp_os_sleeper_wake(sleeper, name);
+    mp_os_sleeper_wake(sleeper, name);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, MP_OS_NEVER), 0);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, mp_os_now() + INT64_C(30000000000)), 0);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, 0), 0);
+    assert_int_equal(mp_os_sleeper_wait(sleeper, 0), mp_os_etimedout);
+    mp_os_sleeper_fini(sleeper);
+}
+
+/* ---- starting programs ---------------------------------------------------------------------------------------------- */
+
+static int launch_with(const mp_os_launch *launch, const char **what)
+{
+    mp_os_process process;
+    mp_os_ending ending = {.known = false};
+    *what = "nothing";
+    int error = mp_os_launch_process(launch, &process, what);
+    if (error != 0) return error;
+    assert_int_equal(mp_os_process_wait(&process, MP_OS_NEVER, &ending), 0);
+    mp_os_process_release(&process);
+    assert_true(ending.known);
+    return -1 - ending.code;
+}
+
+/* Each step of a start can fail; it says which one. */
+static void launches(void **state)
+{
+    char folder[PATH_SIZE], path[PATH_SIZE], original[PATH_SIZE], before[PATH_SIZE];
+    const mp_fd zero[] = {STDIN_FILENO}, none[] = {1 << 20};
+    const char *what;
+    (void)state;
+    folder_create(folder);
+    assert_non_null(getcwd(before, sizeof before));
+    file_copy(path_built(original, "program_bare"), path_in(path, folder, "program"));
+    mp_os_launch launch = {.executable = path, .channel = MP_OS_NO_HANDLE};
+    int code = launch_with(&launch, &what);
+    assert_in_range(-1 - code, 0, 255);
+    launch.keep = zero, launch.keep_count = 1;
+    assert_int_equal(launch_with(&launch, &what), code);
+    launch.keep = none;
+    assert_int_equal(launch_with(&launch, &what), EBADF);
+    assert_string_equal(what, "passing on a descriptor");
+    launch.keep_count = 0;
+
+    launch.working_directory = "/there is no such directory";
+    assert_int_equal(launch_with(&launch, &what), ENOENT);
+    assert_string_equal(what, "changing to the working directory");
+    launch.working_directory = "/";
+    launch.executable = "./program"; /* as seen from here, not from there */
+    assert_int_equal(launch_with(&launch, &what), ENOENT);
+    assert_string_equal(what, "running the program");
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(launch_with(&launch, &what), code);
+    assert_int_equal(chdir(before), 0);
+
+    file_hide(path);
+    file_write(path, "no program");
+    launch.executable = path;
+    assert_int_equal(launch_with(&launch, &what), EACCES);
+    assert_string_equal(what, "running the program");
+    const mp_os_segment segment = {.handle = 1 << 20, .size = 65536};
+    launch.segment = &segment;
+    assert_int_equal(launch_with(&launch, &what), EBADF);
+    assert_string_equal(what, "passing on a descriptor");
+    folder_remove(folder);
+}
+
 /* ---- errors -------------------------------------------------------------------------------------------------------- */
 
 static void error_texts(void **state)
@@ -450,10 +568,22 @@ static void processes_that_are_none(void **state)
 }
 
 static const struct test_case cases[] = {
-    CASE_ONCE(damaged_libraries),  CASE_ONCE(no_module),   CASE_ONCE(not_a_channel),
-    CASE_ONCE(requests),           CASE_ONCE(no_requests), CASE_ONCE(lines),
-    CASE_ONCE(settings_cut_off),   CASE_ONCE(no_segments), CASE_ONCE(segment_under_limit),
-    CASE_ONCE(parts_of_a_segment), CASE_ONCE(error_texts), CASE_ONCE(processes_that_are_none),
+    CASE_ONCE(damaged_libraries),
+    CASE_ONCE(no_module),
+    CASE_ONCE(not_a_channel),
+    CASE_ONCE(requests),
+    CASE_ONCE(no_requests),
+    CASE_ONCE(lines),
+    CASE_ONCE(settings_cut_off),
+    CASE_ONCE(no_segments),
+    CASE_ONCE(segment_under_limit),
+    CASE_ONCE(parts_of_a_segment),
+    CASE_ONCE(words),
+    CASE_ONCE(lives),
+    CASE_ONCE(sleepers),
+    CASE_ONCE(launches),
+    CASE_ONCE(error_texts),
+    CASE_ONCE(processes_that_are_none),
 };
 
 SUPPORT_MAIN("os", cases)

@@ -1023,6 +1023,13 @@ static void bad_input(void **state)
     fails(MP_EINVAL,
           mp_pool_starmap(pool, square, &(mp_column){&x, sizeof x}, MP_COLUMNS_MAX + 1, &y, sizeof y, 1, NULL));
     fails(MP_ENOMEM, mp_pool_map(pool, own_index, NULL, 0, &y, (size_t)1 << 50, 1 << 10, NULL));
+    fails(MP_EINVAL, mp_pool_map(pool, square, &x, sizeof x, NULL, SIZE_MAX, 1, NULL));
+    fails(MP_EINVAL, mp_pool_map(pool, square, &x, sizeof x, &y, SIZE_MAX / 4, 3, NULL));
+    fails(MP_EINVAL, mp_pool_map(pool, square, &x, SIZE_MAX, &y, sizeof y, 1, NULL));
+    fails(MP_EINVAL,
+          mp_pool_map(pool, square, &x, sizeof x, &y, sizeof y, 1, &(mp_call_options){.chunk_size = SIZE_MAX}));
+    fails(MP_EINVAL,
+          mp_pool_map(pool, square, &x, sizeof x, &y, sizeof y, 1, &(mp_call_options){.max_output = SIZE_MAX}));
     fails(MP_EINVAL, mp_pool_progress(pool, NULL));
     fails(MP_EINVAL, mp_pool_workers(pool, NULL, 1, NULL));
     fails(MP_EINVAL, mp_pool_workers(pool, NULL, 1, &(size_t){0}));
