@@ -3,8 +3,9 @@
  * kernel_posix.c - linked to a test, it makes of this kernel an older one, or a sandbox that lets fewer calls through.
  *
  * MP_TEST_KERNEL says what is missing, words with commas between: pidfd, waitv, close_range, memfd, noexec (of memfd's
- * flags), populate, robust, entropy, vfork (a child that shares its parent's memory); and with "signals" every other call
- * that a signal may end is ended by one. All programs that are started from here inherit it.
+ * flags), populate, robust, entropy, vfork (a child that shares its parent's memory), words (that can be slept on), files
+ * (large ones); and with "signals" every other call that a signal may end is ended by one. All programs that are started
+ * from here inherit it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,11 +82,24 @@ INTERRUPTED(true, int, ppoll, (struct pollfd * polls, nfds_t count, const struct
 INTERRUPTED(!(options & WNOHANG), int, waitid, (idtype_t kind, id_t id, siginfo_t *info, int options),
             (kind, id, info, options))
 INTERRUPTED(!(options & WNOHANG), pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, options))
-INTERRUPTED(true, int, ftruncate, (int fd, off_t size), (fd, size))
 INTERRUPTED(true, int, fallocate, (int fd, int mode, off_t offset, off_t size), (fd, mode, offset, size))
 #ifdef TEST_WRAPS_64 /* as they are called where files are large */
-INTERRUPTED(true, int, ftruncate64, (int fd, int64_t size), (fd, size))
 INTERRUPTED(true, int, fallocate64, (int fd, int mode, int64_t offset, int64_t size), (fd, mode, offset, size))
+#endif
+
+/* No file of 2 GiB or more. */
+#define FTRUNCATE(name, type)                                                \
+    int __real_##name(int fd, type size);                                    \
+    int __wrap_##name(int fd, type size);                                    \
+    int __wrap_##name(int fd, type size)                                     \
+    {                                                                        \
+        bool refused = (int64_t)size >= INT64_C(1) << 31 && misses("files"); \
+        if (refused) errno = EFBIG;                                          \
+        return refused || interrupted() ? -1 : __real_##name(fd, size);      \
+    }
+FTRUNCATE(ftruncate, off_t)
+#ifdef TEST_WRAPS_64
+FTRUNCATE(ftruncate64, int64_t)
 #endif
 
 static int error_of(long number, long second)
@@ -154,4 +168,11 @@ int __wrap_getentropy(void *data, size_t size)
         return -1;
     }
     return __real_getentropy(data, size);
+}
+
+/* That is the port's word, and what is in its place the same as elsewhere. */
+bool __wrap_mp_os_word_sleeps(void);
+bool __wrap_mp_os_word_sleeps(void)
+{
+    return !misses("words");
 }

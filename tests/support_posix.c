@@ -19,6 +19,10 @@
 
 extern char **environ;
 
+#ifndef PATIENCE
+#define PATIENCE 1 /* more where every process is slowed down by what counts in it */
+#endif
+
 long support_descriptors(void)
 {
     long count = 0;
@@ -124,7 +128,7 @@ void support_program_at(struct outcome *outcome, const char *path, const char *c
         print_error("%s can not be run: %s\n", path, strerror(error));
         fail();
     }
-    outcome->timed_out = !read_all(ends[0], outcome, support_now() + LIMIT);
+    outcome->timed_out = !read_all(ends[0], outcome, support_now() + PATIENCE * LIMIT);
     close(ends[0]);
     if (outcome->timed_out) kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}

@@ -379,6 +379,44 @@ static void segment_under_limit(void **state)
     mp_os_segment_close(&segment);
 }
 
+/* Valgrind gives a program less address space. */
+static void segment_under_valgrind(void **state)
+{
+    const uint64_t wanted = KIB << 24;
+    uint64_t size = wanted;
+    mp_os_segment segment;
+    (void)state;
+    assert_int_equal(setenv("LD_PRELOAD", "/usr/libexec/valgrind/vgpreload_core-amd64-linux.so", 1), 0);
+    int error = mp_os_segment_create(&segment, &size, 64 * KIB);
+    assert_int_equal(unsetenv("LD_PRELOAD"), 0);
+    assert_int_equal(error, 0);
+    assert_true(size <= KIB << 22);
+    mp_os_segment_close(&segment);
+}
+
+/* The program has closed the descriptor before all of it was mapped: the rest is found by way of the first part. */
+static void segment_mapped_after_close(void **state)
+{
+    mp_os_segment segment;
+    uint64_t size = 256 * KIB;
+    void *base, *other;
+    (void)state;
+    assert_int_equal(mp_os_segment_create(&segment, &size, size), 0);
+    assert_int_equal(mp_os_reserve(&segment, 0, &base), 0);
+    assert_int_equal(mp_os_reserve(&segment, 64 * KIB, &other), 0);
+    assert_int_equal(mp_os_segment_map(&segment, base, 0, 64 * KIB), 0);
+    assert_int_equal(mp_os_segment_map(&segment, other, 0, size), 0);
+    memset(other, 7, size);
+    close((int)segment.handle);
+    assert_int_equal(mp_os_segment_map(&segment, base, 128 * KIB, 128 * KIB), 0);
+    assert_int_equal(((unsigned char *)base)[200 * KIB], 7);
+    ((unsigned char *)base)[size - 1] = 8;
+    assert_int_equal(((unsigned char *)other)[size - 1], 8);
+    mp_os_segment_close(&segment);
+    mp_os_unreserve(base, size);
+    mp_os_unreserve(other, size);
+}
+
 static void parts_of_a_segment(void **state)
 {
     mp_os_segment segment;
@@ -577,6 +615,8 @@ static const struct test_case cases[] = {
     CASE_ONCE(settings_cut_off),
     CASE_ONCE(no_segments),
     CASE_ONCE(segment_under_limit),
+    CASE_ONCE(segment_under_valgrind),
+    CASE_ONCE(segment_mapped_after_close),
     CASE_ONCE(parts_of_a_segment),
     CASE_ONCE(words),
     CASE_ONCE(lives),
