@@ -453,7 +453,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; operation_at(i / 2); i++) {
         const struct operation *operation = operation_at(i / 2);
         bool in_pairs = i % 2;
-        if (TEST_COVERAGE && (operation->newborn || operation->exits)) continue; /* it would step through writing counts */
+        if (TEST_COVERAGE && (operation->newborn || operation->exits))
+            continue; /* it would step through writing counts */
         if (!strstr(operation->name, pattern) || !(in_pairs ? operation->paired && pairs > 0 : most > 0)) continue;
         if (jobs++ >= jobs_most) failures += !await_job();
         fflush(NULL);
