@@ -262,7 +262,8 @@ struct mp__process *mp__process_of(uint64_t id)
 {
     struct mp__control *control = mp__header() ? mp__control_of(id, MP__PROCESS) : NULL;
     if (!control) return NULL;
-    uint32_t slot = control->as.process.slot;
+    uint32_t slot =
+        atomic_load_explicit(&control->as.process.slot, memory_order_acquire); /* before the generation is looked at */
     return mp__control_alive(control, id) ? mp__process_at(slot) : NULL;
 }
 
@@ -335,7 +336,7 @@ static uint64_t control_of_slot(uint32_t slot)
     for (uint32_t index = 1; index < mp__header()->controls_top; index++) {
         const struct mp__control *control = mp__control_indexed(index);
         if (control && atomic_load_explicit(&control->type, memory_order_relaxed) == MP__PROCESS &&
-            control->as.process.slot == slot)
+            atomic_load_explicit(&control->as.process.slot, memory_order_relaxed) == slot)
             return atomic_load_explicit(&control->state, memory_order_acquire) >> 32 << 32 | mp__handle_tag() | index;
     }
     return 0;
@@ -385,7 +386,7 @@ static void name_fill(struct mp__process *record, const char *name)
 
 static void control_fill(struct mp__control *control, const void *slot)
 {
-    control->as.process.slot = *(const uint32_t *)slot;
+    atomic_store_explicit(&control->as.process.slot, *(const uint32_t *)slot, memory_order_relaxed);
 }
 
 /* Whether one that libmp did not start has ended. */
@@ -492,7 +493,7 @@ int mp__process_remove(uint64_t id)
 {
     struct mp__control last;
     if (mp__control_destroy(id, MP__PROCESS, &last) < 0) return MP_EBADHANDLE;
-    mp__process_discard(last.as.process.slot, id);
+    mp__process_discard(atomic_load_explicit(&last.as.process.slot, memory_order_relaxed), id);
     return 0;
 }
 

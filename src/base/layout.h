@@ -110,7 +110,7 @@ struct mp__control {
             uint32_t own_lock;        /* goes with it */
         } data;
         struct {
-            uint32_t slot; /* in the process table */
+            _Atomic uint32_t slot; /* in the process table */
         } process;
         struct {
             _Atomic uint32_t most; /* units there may be */

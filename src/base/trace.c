@@ -197,6 +197,18 @@ void mp__trace_waits(uint64_t id)
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
+_Static_assert(offsetof(struct mp__process, name) % sizeof(uint64_t) == 0, "names are looked at word by word");
+
+/* Word by word: another one may be created there meanwhile. */
+static void copy_name(char *to, const char *from)
+{
+    for (size_t i = 0; i < MP__NAME_SIZE; i += sizeof(uint64_t)) {
+        uint64_t word = get((const _Atomic uint64_t *)(const void *)(from + i));
+        memcpy(to + i, &word, sizeof word);
+    }
+    to[MP__NAME_SIZE - 1] = '\0';
+}
+
 /* What the object is called; false: it is gone. */
 static bool look_up(uint64_t id, struct mp__trace_name *name)
 {
@@ -205,7 +217,8 @@ static bool look_up(uint64_t id, struct mp__trace_name *name)
     memset(name, 0, sizeof *name);
     name->type = atomic_load_explicit(&control->type, memory_order_relaxed);
     const struct mp__process *process = name->type == MP__PROCESS ? mp__process_of(id) : NULL;
-    memcpy(name->name, process ? process->name : control->name, sizeof name->name - 1);
+    copy_name(name->name, process ? process->name : control->name);
+    atomic_thread_fence(memory_order_acquire); /* before the generation is looked at */
     return mp__control_alive(control, id);
 }
 
