@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Run a program of examples/README.md in Python and in C: they say the same.
 
-    both.py [--any-order] [--logs] [--raises] <program.py> <command that runs the program in C...>
+    both.py [--alone] [--any-order] [--logs] [--raises] <program.py> <command that runs the program in C...>
     both.py --self-test
 
 Each is given a line on standard input. Each ends with 0, prints something, and nothing on stderr.
+--alone      Python's is not run: this is another build of what was compared before.
 --any-order  the order of the lines is not compared.
 --logs       on stderr there are lines of the log, "[LEVEL/process] ...", and nothing else.
 --raises     in a child of Python's there is a RuntimeError, of which stderr tells.
@@ -66,7 +67,8 @@ def main(arguments):
         errors += [line for line in c if line.startswith("[")]
         c = [line for line in c if not line.startswith("[")]
     wrong += [f"C: {text}" for text in wrong_of(code, c, errors, "--logs" in options)]
-    if sys.version_info >= WANTED:
+    alone = "--alone" in options
+    if not alone and sys.version_info >= WANTED:
         code, python, errors = run([sys.executable, program])
         if "--raises" in options:
             errors = untold(errors)
@@ -77,7 +79,7 @@ def main(arguments):
     if wrong:
         return 1
     print("\n".join(c).rstrip("\n"))
-    if sys.version_info < WANTED:
+    if not alone and sys.version_info < WANTED:
         print("this Python is too old to be compared with")
         return 77
     return 0
@@ -107,6 +109,9 @@ def self_test():
                 file.write(text)
         for left, right, code in (("one", "one", 0), ("one", "other", 1), ("fails", "fails", 1)):
             command = [sys.executable, __file__, programs[left], sys.executable, programs[right]]
+            samples.append((subprocess.call(command, stdout=subprocess.DEVNULL), code))
+        for right, code in (("one", 0), ("fails", 1)):
+            command = [sys.executable, __file__, "--alone", programs["fails"], sys.executable, programs[right]]
             samples.append((subprocess.call(command, stdout=subprocess.DEVNULL), code))
     wrong = [sample for sample in samples if sample[0] != sample[1]]
     print(f"both.py: {len(samples)} samples, {len(wrong)} wrong: {wrong}")
