@@ -400,7 +400,8 @@ struct mp__bucket {
     alignas(16) uint32_t first; /* thread index + 1 */
 };
 
-struct mp__header {
+/* The gaps are there so that what changes often does not lie in one cache line with what is only read. */
+struct mp__header { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     alignas(8) uint64_t magic;
     uint32_t version, header_size;
     alignas(8) uint64_t user, nonce, size;
@@ -408,6 +409,10 @@ struct mp__header {
     alignas(8) int64_t spin_ns;
     _Atomic uint32_t tracing, trace_events; /* trace.h: whether the family records, and how many of each thread */
     struct mp__region regions[MP__REGION_COUNT];
+    alignas(8) _Atomic int64_t trace_since; /* when it began to record, mp_os_now; or 0 */
+    /* Under the arena's lock: offsets of the first and the last track, and of the one that is looked at next when one is to be
+     * used again; bytes of all; events in those that were. */
+    alignas(8) uint64_t tracks, tracks_last, tracks_next, track_bytes, tracks_lost;
 
     alignas(128) uint8_t guard[MP_OS_GUARD_SIZE]; /* the arena's lock: protects all below but what is atomic or a
                                                    * bucket's, and growth */
@@ -421,10 +426,6 @@ struct mp__header {
     alignas(8) _Atomic uint64_t ticket;  /* of the last waiter */
     alignas(8) _Atomic uint64_t watched; /* bits: watch.h */
     _Atomic uint32_t log_level;
-    alignas(8) _Atomic int64_t trace_since; /* when it began to record, mp_os_now; or 0 */
-    /* Under the arena's lock: offsets of the first and the last track, and of the one that is looked at next when one is to be
-     * used again; bytes of all; events in those that were. */
-    alignas(8) uint64_t tracks, tracks_last, tracks_next, track_bytes, tracks_lost;
     struct mp__janitor janitor;
     struct mp__bucket buckets[MP__PARK_BUCKETS];
 };

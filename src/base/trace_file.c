@@ -370,14 +370,15 @@ int mp__trace_write_at_end(const char *call, const char *path)
     if (!paths) return mp__fail(MP_ENOMEM, "%s: no memory for a path", call);
     int result = check_path(call, path, paths);
     if (result == 0) result = create(call, paths, &file);
-    char *kept = result == 0 ? malloc(strlen(paths->full) + 1) : NULL;
+    size_t length = result == 0 ? strlen(paths->full) + 1 : 0;
+    char *kept = length ? malloc(length) : NULL;
     if (result == 0) {
         (void)mp_os_file_close(file);
         mp_os_file_remove(paths->part);
         if (!kept) result = mp__fail(MP_ENOMEM, "%s: no memory for a path", call);
     }
     if (kept) {
-        strcpy(kept, paths->full);
+        memcpy(kept, paths->full, length);
         atomic_store_explicit(&due.pid, mp_os_pid(), memory_order_relaxed);
         free(atomic_exchange_explicit(&due.path, kept, memory_order_acq_rel));
     }
@@ -429,7 +430,7 @@ static bool take_variable(char *pattern, char *path)
 
 void mp__trace_found(void)
 {
-    char *texts = malloc(2 * PATH_MOST);
+    char *texts = malloc((size_t)2 * PATH_MOST);
     if (texts && take_variable(texts, texts + PATH_MOST)) {
         mp__trace_begin(0);
         (void)atexit(mp__trace_finish); /* after the children were joined: that is arranged later, and so comes first */

@@ -173,12 +173,11 @@ static int watch_all(const mp_handle *items, size_t count, size_t *index, int64_
     }
 }
 
-/* There is one. */
 static uint64_t first_of(const mp_handle *items, size_t count)
 {
-    size_t at = 0;
-    while (at + 1 < count && !items[at].id) at++;
-    return items[at].id;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].id) return items[i].id;
+    return 0;
 }
 
 int mp__wait(const mp_handle *items, size_t count, size_t *index, int64_t deadline)

@@ -21,8 +21,9 @@ int mp_os_full_path(const char *path, char *full, size_t size)
         before = strlen(full);
         if (before > 1 && before + 1 < size) full[before++] = '/'; /* not of the root */
     }
-    if (before + strlen(path) >= size) return ENAMETOOLONG;
-    strcpy(full + before, path);
+    size_t length = strlen(path);
+    if (before + length >= size) return ENAMETOOLONG;
+    memcpy(full + before, path, length + 1);
     return 0;
 }
 
