@@ -264,8 +264,10 @@ int mp__channel_get_stream(const struct mp__channel *channel, struct mp__parcel 
     void *data = parcel->data;
     int result = 0;
     if (parcel->as_message) result = mp__message_create(channel->call, size, &parcel->message, &data);
-    if (result < 0) parcel->size = size;
-    if (result < 0) return result;
+    if (result < 0) {
+        parcel->size = size;
+        return result;
+    }
     (void)atomic_fetch_or_explicit(&get->flags, MP__SIDE_STREAM, memory_order_relaxed); /* R2 */
     MP__THEN;
     skip(get, header);

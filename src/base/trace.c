@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/family.h"
 #include "base/heap.h"
+#include "base/repair.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,10 +69,13 @@ static uint64_t bytes_most(void)
     return share < ALL_MOST ? share : ALL_MOST;
 }
 
-/* What it is of: the calling thread. The arena's lock is held. */
-static void label(struct mp__track *track)
+/* What it is of: the calling thread, whose record says so first: should it die then, whoever recovers it finds what to end, and
+ * by the stamp whether that was its already. The arena's lock is held. */
+static void label(struct mp__track *track, uint64_t offset)
 {
     const struct mp__process *record = mp__family_record();
+    mp__self.record->track = offset;
+    MP__THEN;
     track->stamp = mp__self.stamp;
     track->process = mp__family_id();
     track->pid = mp_os_pid();
@@ -114,30 +118,31 @@ static void append(uint64_t offset)
     header->tracks_last = offset;
 }
 
-static struct mp__track *create(uint64_t events, uint64_t *offset)
+static struct mp__track *create(uint64_t events)
 {
-    struct mp__track *track = NULL;
-    if (mp__heap_alloc(track_size(events), MP__HEAP_MINE, offset) < 0) return NULL;
-    track = track_at(*offset, events);
+    uint64_t offset;
+    if (mp__heap_alloc(track_size(events), MP__HEAP_MINE, &offset) < 0) return NULL;
+    struct mp__track *track = track_at(offset, events);
     if (!track) {
-        mp__heap_free(*offset);
+        mp__heap_free(offset);
         return NULL;
     }
     track->capacity = (uint32_t)events;
     mp__arena_lock();
-    label(track);
-    mp__heap_set_ref_locked(*offset, MP__HEAP_NOBODYS); /* before it is in the list: what is in there stays */
-    append(*offset);
+    label(track, offset);
+    mp__heap_set_ref_locked(offset, MP__HEAP_NOBODYS); /* before it is in the list: what is in there stays */
+    append(offset);
     mp__header()->track_bytes += track_size(events);
     mp__arena_unlock();
     return track;
 }
 
-static struct mp__track *use_again(uint64_t *offset)
+static struct mp__track *use_again(void)
 {
+    uint64_t offset;
     mp__arena_lock();
-    struct mp__track *track = take_abandoned(offset);
-    if (track) label(track);
+    struct mp__track *track = take_abandoned(&offset);
+    if (track) label(track, offset);
     mp__arena_unlock();
     return track;
 }
@@ -152,12 +157,10 @@ static bool is_room(uint64_t size)
 
 static struct mp__track *find_track(void)
 {
-    uint64_t events = atomic_load_explicit(&mp__header()->trace_events, memory_order_relaxed), offset = 0;
-    bool room = is_room(track_size(events));
-    struct mp__track *track = room ? create(events, &offset) : use_again(&offset);
-    if (!track) track = room ? use_again(&offset) : NULL;
-    if (track) mp__self.record->track = offset; /* only now: what it was of before has ended, and shall not end again */
-    return track;
+    atomic_thread_fence(memory_order_acquire); /* E3: who comes here has seen that the family records */
+    uint64_t events = atomic_load_explicit(&mp__header()->trace_events, memory_order_relaxed);
+    struct mp__track *track = is_room(track_size(events)) ? create(events) : NULL;
+    return track ? track : use_again();
 }
 
 /* The calling thread's; NULL: it has none, and there is no memory for one. `mine.busy` is the caller's. */
@@ -426,7 +429,7 @@ void mp__trace_begin(uint64_t events)
     int64_t none = 0;
     (void)atomic_compare_exchange_strong_explicit(&header->trace_since, &none, mp_os_now(), memory_order_relaxed,
                                                   memory_order_relaxed);
-    atomic_store_explicit(&header->tracing, 1, memory_order_release); /* with what it needs */
+    atomic_store_explicit(&header->tracing, 1, memory_order_release); /* E3: with how many events there are */
     if (mp__self.record) mp__trace_join();
 }
 

@@ -34,9 +34,8 @@ enum mp__trace_kind {
 
 struct mp__trace_event {
     alignas(8) _Atomic uint64_t begin, end; /* mp_os_now */
-    alignas(
-        8) _Atomic uint64_t what; /* enum mp__trace_kind << 32 | place of the object's name in the track, + 1; or 0 */
-    alignas(8) _Atomic uint64_t count; /* how many have become one */
+    alignas(8) _Atomic uint64_t what;       /* its kind << 32 | place of the object's name in the track, + 1; or 0 */
+    alignas(8) _Atomic uint64_t count;      /* how many have become one */
     alignas(8) _Atomic uint64_t value;
 };
 
@@ -56,12 +55,13 @@ struct mp__track {
     alignas(8) int64_t pid, begin, end; /* end: when it was seen to be over; or 0 */
     uint32_t method, capacity;          /* enum mp_start_method; events: a power of two, constant */
     char process_name[64];
-    /* By its thread: */
-    alignas(64) _Atomic uint64_t next; /* events ever recorded. E1: stored with release after the event */
-    alignas(
-        8) _Atomic uint64_t begun; /* E2: stored, and then a release fence, before the event is written to: who has read
-                                           * some of that, and looks at this behind an acquire fence, knows it */
-    _Atomic uint32_t name_count;   /* E1 */
+    /* By its thread.
+     * E1: next and name_count are stored with release after what they count, and read with acquire before that.
+     * E2: begun is stored, and then a release fence, before the event is written to: who has read some of that, and looks at
+     *     this behind an acquire fence, knows it. */
+    alignas(64) _Atomic uint64_t next; /* events ever recorded */
+    alignas(8) _Atomic uint64_t begun;
+    _Atomic uint32_t name_count;
     struct mp__trace_name names[MP__TRACE_NAMES];
     struct mp__trace_event events[];
 };
@@ -72,7 +72,8 @@ struct mp__span {
     int64_t floor; /* where the one around it began */
 };
 
-/* Whether the family records. */
+/* Whether the family records. E3: stored with release after what a track needs, for which whoever makes one has an acquire
+ * fence. */
 static inline bool mp__traces(void)
 {
     const struct mp__header *header = mp__header();
